@@ -1,0 +1,1 @@
+"""The library: text to scores to decisions. No HTTP, no MLflow, no environment, no prints."""

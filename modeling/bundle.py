@@ -1,0 +1,183 @@
+"""Save and load one directory: weights, policy and passport. Refuses what was altered; runs no code on load.
+
+A bundle's digest is the sha256 over the sorted names and sha256 of its files; ``MLmodel`` and other
+files that MLflow adds beside them do not count.
+"""
+
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from modeling.exceptions import BundleError, PolicyError
+from modeling.policy import Policy, decide, policy_from_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PASSPORT: Final = "passport.json"
+POLICY: Final = "policy.json"
+WEIGHTS: Final = "weights.safetensors"
+FILES: Final = (WEIGHTS, POLICY, PASSPORT)
+# A loader is imported only when a bundle of its kind is met, so that serving stays slim.
+LOADERS: Final = {"hashed-linear": "modeling.scorer"}
+
+
+class Scorer(Protocol):
+    """Texts to probabilities."""
+
+    def score(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
+        """Attribute to scores, each of shape (len(texts),), of raw texts."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded, verified bundle."""
+
+    kind: str
+    policy: Policy
+    passport: Mapping[str, Any]
+    digest: str
+    scorer: Scorer
+
+    def score(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
+        """Attribute to scores (0..1), each of shape (len(texts),); texts are cleaned here."""
+        return self.scorer.score(texts)
+
+
+def save(directory: Path, weights: bytes, policy: Policy, passport: Mapping[str, Any]) -> str:
+    """Write a bundle under its final name only once it is whole, and return its digest.
+
+    Raises:
+        BundleError: the directory exists, or it cannot be written (a full disk, say).
+
+    """
+    if directory.exists():
+        raise BundleError(f"{directory}: exists already: give a new directory")
+    contents = {WEIGHTS: weights, POLICY: policy.to_json().encode()}
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    stated = json.dumps({**passport, "files": files}, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    contents[PASSPORT] = stated.encode()
+    unfinished: Path | None = None
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=".bundle-", dir=directory.parent))
+        for name, content in contents.items():
+            _write(unfinished / name, content)
+        unfinished.chmod(0o755)
+        unfinished.rename(directory)
+    except OSError as error:
+        raise BundleError(f"{directory}: {error.strerror or error}: make room and try again") from error
+    finally:
+        if unfinished is not None and unfinished.exists():
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return digest_of(directory)
+
+
+def digest_of(directory: Path) -> str:
+    """The bundle digest (64 hexadecimal digits) of what lies in a directory now.
+
+    Raises:
+        BundleError: a file is missing or cannot be read.
+
+    """
+    passport = _passport(directory)
+    names = sorted({*passport["files"], PASSPORT})
+    lines = "".join(f"{name} {_sha256(directory / name)}\n" for name in names)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def load(directory: Path) -> Bundle:
+    """Verify every file against the passport, then read policy and weights.
+
+    Raises:
+        BundleError: no bundle there, a file is missing or altered, or its kind is unknown.
+
+    """
+    passport = _passport(directory)
+    _verify(directory, passport["files"])
+    kind = passport.get("kind")
+    if kind not in LOADERS:
+        known = ", ".join(sorted(LOADERS))
+        raise BundleError(f"{directory / PASSPORT}: kind={kind!r} is none of {known}: update the service")
+    try:
+        policy = policy_from_json((directory / POLICY).read_text(encoding="utf-8"))
+    except PolicyError as error:
+        raise BundleError(f"{directory / POLICY}: {error}") from error
+    scorer: Scorer = importlib.import_module(LOADERS[kind]).load(directory, passport)
+    return Bundle(kind, policy, passport, digest_of(directory), scorer)
+
+
+def _load_pyfunc(directory: str) -> "_PyFunc":
+    return _PyFunc(load(Path(directory)))
+
+
+class _PyFunc:
+    """What MLflow's python_function flavour calls."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+
+    def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> "pd.DataFrame":  # noqa: ARG002
+        """One row a text: ``score``, ``action``, ``rule``; the input has a column ``text``."""
+        import pandas as pd  # noqa: PLC0415  serving goes without pandas
+
+        scores = self._bundle.score([str(text) for text in model_input["text"]])
+        rows = [dict(zip(scores, row, strict=True)) for row in zip(*scores.values(), strict=True)]
+        verdicts = [decide(row, self._bundle.policy) for row in rows]
+        return pd.DataFrame(
+            {
+                "score": next(iter(scores.values())),
+                "action": [action for action, _ in verdicts],
+                "rule": [rule for _, rule in verdicts],
+            }
+        )
+
+
+def _passport(directory: Path) -> dict[str, Any]:
+    path = directory / PASSPORT
+    try:
+        passport: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        names = dict(passport["files"])
+    except FileNotFoundError as error:
+        raise BundleError(f"{path}: no bundle there: train one (make train) or name its directory") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path}: cannot be read ({error}): fetch the bundle again") from error
+    outside = [name for name in names if Path(name).name != name or name == PASSPORT]
+    if outside or POLICY not in names:
+        raise BundleError(f"{path}: files={sorted(names)} is not a bundle's list: fetch the bundle again")
+    return passport
+
+
+def _verify(directory: Path, files: Mapping[str, str]) -> None:
+    for name, stated in files.items():
+        actual = _sha256(directory / name)
+        if actual != stated:
+            raise BundleError(
+                f"{directory / name}: sha256 {actual[:12]}… is not the passport's {str(stated)[:12]}…: "
+                "the file was altered or cut off; fetch the bundle again"
+            )
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BundleError(f"{path}: {error.strerror or error}: fetch the bundle again") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

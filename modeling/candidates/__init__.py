@@ -1,0 +1,1 @@
+"""One candidate a module: parameters to an unfitted estimator."""

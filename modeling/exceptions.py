@@ -1,0 +1,17 @@
+"""What the library raises: every message names the field, the value and the remedy."""
+
+
+class ModelingError(Exception):
+    """Base of every error that this library raises on purpose."""
+
+
+class DataError(ModelingError):
+    """Comments or labels that cannot be used."""
+
+
+class PolicyError(ModelingError):
+    """A policy that is incomplete or contradicts itself."""
+
+
+class BundleError(ModelingError):
+    """A bundle that is missing, incomplete, altered or of an unknown kind."""

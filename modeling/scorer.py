@@ -1,0 +1,78 @@
+"""The hashed linear family's weights on disk and its scorer. NumPy alone; workers map the same pages."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import save
+
+from modeling.exceptions import BundleError
+from modeling.hashing import SLOTS, Weights, logits, sigmoid
+from modeling.policy import ATTRIBUTE
+from modeling.text import clean
+
+_SHAPES: Final = {"idf": [SLOTS], "coefficients": [SLOTS], "intercept": [1]}
+_DTYPES: Final[dict[str, np.dtype[Any]]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_LENGTH_BYTES: Final = 8
+
+
+class HashedLinearScorer:
+    """Scores of raw texts under one head, the removal model."""
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+
+    def score(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
+        """The probability of removal of each text, shape (len(texts),)."""
+        return {ATTRIBUTE: sigmoid(logits([clean(text) for text in texts], self._weights))}
+
+
+def to_bytes(weights: Weights) -> bytes:
+    """The weights as a safetensors file: the same weights give the same bytes."""
+    return save(
+        {
+            "idf": weights.idf,
+            "coefficients": weights.coefficients,
+            "intercept": np.array([weights.intercept], dtype=np.float64),
+        }
+    )
+
+
+def load(directory: Path, passport: Mapping[str, Any]) -> HashedLinearScorer:  # noqa: ARG001
+    """Map the weights of a verified bundle.
+
+    Raises:
+        BundleError: the file does not hold this family's tensors.
+
+    """
+    path = directory / "weights.safetensors"
+    try:
+        tensors = _mapped(path)
+        shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path}: cannot be read ({error}): fetch the bundle again") from error
+    if shapes != _SHAPES:
+        raise BundleError(f"{path}: tensors {shapes} are not {_SHAPES}: fetch a bundle of this version")
+    return HashedLinearScorer(
+        Weights(tensors["idf"], tensors["coefficients"], float(tensors["intercept"][0]))
+    )
+
+
+def _mapped(path: Path) -> dict[str, npt.NDArray[Any]]:
+    # The safetensors package copies tensors into each process; the format is a length, a JSON header
+    # and plain data (https://huggingface.co/docs/safetensors), so mapping it takes these few lines.
+    data = np.memmap(path, dtype=np.uint8, mode="r")
+    length = int.from_bytes(data[:_LENGTH_BYTES].tobytes(), "little")
+    start = _LENGTH_BYTES + length
+    header = json.loads(data[_LENGTH_BYTES:start].tobytes())
+    header.pop("__metadata__", None)
+    tensors = {}
+    for name, entry in header.items():
+        first, last = entry["data_offsets"]
+        tensors[name] = (
+            data[start + first : start + last].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        )
+    return tensors

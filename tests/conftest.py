@@ -1,0 +1,69 @@
+"""Fixtures for all tests: a small corpus and a real bundle trained on it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modeling import bundle, scorer
+from modeling.candidates.hashed_linear import HashedLinearClassifier
+from modeling.policy import ATTRIBUTE, decide
+from modeling.split import fold_of, frozen_key
+from modeling.text import clean
+from modeling.train import train
+from tests.corpus import make_rows
+
+
+@dataclass(frozen=True)
+class Messages:
+    """One message for each action, by the test bundle's own scores."""
+
+    civil: str
+    flagged: str
+    removed: str
+
+
+@pytest.fixture(scope="session")
+def messages(bundle_dir: Path, sample_rows: list[tuple[str, int]]) -> Messages:
+    """The lowest, the middle of the flagged and the highest of the corpus."""
+    loaded = bundle.load(bundle_dir)
+    texts = [text for text, _ in sample_rows]
+    scores = loaded.score(texts)[ATTRIBUTE]
+    ranked = [texts[row] for row in np.argsort(scores)]
+    actions = {
+        text: decide({ATTRIBUTE: float(score)}, loaded.policy)[0]
+        for text, score in zip(texts, scores, strict=True)
+    }
+    flagged = [text for text in ranked if actions[text] == "flag"]
+    assert (actions[ranked[0]], actions[ranked[-1]]) == ("allow", "remove")
+    return Messages(ranked[0], flagged[len(flagged) // 2], ranked[-1])
+
+
+@pytest.fixture(scope="session")
+def sample_rows() -> list[tuple[str, int]]:
+    return make_rows(800)
+
+
+@pytest.fixture(scope="session")
+def bundle_dir(sample_rows: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real bundle, trained through the library on the generated corpus."""
+    texts = [clean(text) for text, _ in sample_rows]
+    labels = np.array([label for _, label in sample_rows])
+    folds = np.array([fold_of(frozen_key(text)) for text in texts])
+    trained = train(texts, labels, folds, HashedLinearClassifier(), {"flag": 0.7, "remove": 0.9})
+    passport = {
+        "kind": "hashed-linear",
+        "attributes": [ATTRIBUTE],
+        "data": {
+            "source": "file",
+            "name": "corpus.csv",
+            "sha256": "0" * 64,
+            "rows": len(texts),
+            "is_sample": False,
+        },
+        "metrics": {"roc_auc": {"value": 0.97, "low": 0.95, "high": 0.98}},
+    }
+    place = tmp_path_factory.mktemp("bundles") / "bundle"
+    bundle.save(place, scorer.to_bytes(trained.weights), trained.policy, passport)
+    return place
