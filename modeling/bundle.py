@@ -129,7 +129,7 @@ class _PyFunc:
 
     def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> "pd.DataFrame":  # noqa: ARG002
         """One row a text: ``score``, ``action``, ``rule``; the input has a column ``text``."""
-        import pandas as pd  # noqa: PLC0415  serving goes without pandas
+        import pandas as pd
 
         scores = self._bundle.score([str(text) for text in model_input["text"]])
         rows = [dict(zip(scores, row, strict=True)) for row in zip(*scores.values(), strict=True)]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score
 
 from modeling.hashing import Floats
-from modeling.policy import Threshold
+from modeling.policy import Action, Threshold
 
 Labels = npt.NDArray[np.int64]
 BINS: Final = 10
@@ -32,7 +32,7 @@ class Metric:
 def evaluate(
     scores: Floats,
     labels: Labels,
-    thresholds: Mapping[str, Threshold],
+    thresholds: Mapping[Action, Threshold],
     f1_threshold: float,
     resamples: int = 500,
     seed: int = 0,
@@ -63,7 +63,7 @@ def evaluate(
 
 
 def _figures(
-    thresholds: Mapping[str, Threshold], f1_threshold: float
+    thresholds: Mapping[Action, Threshold], f1_threshold: float
 ) -> dict[str, Callable[[Floats, Labels], float]]:
     figures: dict[str, Callable[[Floats, Labels], float]] = {
         "roc_auc": lambda s, y: float(roc_auc_score(y, s)),

@@ -11,7 +11,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from modeling.evaluate import Metric, equal_mass_bins
 from modeling.hashing import Floats
-from modeling.policy import Threshold
+from modeling.policy import Action, Threshold
 
 Labels = npt.NDArray[np.int64]
 INK, MUTED, KEPT, REMOVED = "#1d4ed8", "#94a3b8", "#0f766e", "#b91c1c"
@@ -22,7 +22,7 @@ def draw(
     scores: Floats,
     labels: Labels,
     metrics: dict[str, Metric],
-    thresholds: dict[str, Threshold],
+    thresholds: dict[Action, Threshold],
     caption: str,
 ) -> list[Path]:
     """Write four PNG files; ``caption`` says which data and part they come from."""
@@ -58,7 +58,7 @@ def _precision_recall(
     scores: Floats,
     labels: Labels,
     metrics: dict[str, Metric],
-    thresholds: dict[str, Threshold],
+    thresholds: dict[Action, Threshold],
 ) -> None:
     precision, recall, _ = precision_recall_curve(labels, scores)
     axes.axhline(float(np.mean(labels)), ls="--", color=MUTED, label="share removed")
@@ -86,7 +86,7 @@ def _reliability(axes: Any, scores: Floats, labels: Labels, metrics: dict[str, M
 
 
 def _scores(
-    axes: Any, scores: Floats, labels: Labels, _: dict[str, Metric], thresholds: dict[str, Threshold]
+    axes: Any, scores: Floats, labels: Labels, _: dict[str, Metric], thresholds: dict[Action, Threshold]
 ) -> None:
     edges = np.linspace(0, 1, 41)
     axes.hist(scores[labels == 0], edges, color=KEPT, alpha=0.6, label="kept")

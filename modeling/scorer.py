@@ -48,7 +48,16 @@ def load(directory: Path, passport: Mapping[str, Any]) -> HashedLinearScorer:  #
         BundleError: the file does not hold this family's tensors.
 
     """
-    path = directory / "weights.safetensors"
+    return HashedLinearScorer(weights_of(directory / "weights.safetensors"))
+
+
+def weights_of(path: Path) -> Weights:
+    """Map a weights file.
+
+    Raises:
+        BundleError: the file does not hold this family's tensors.
+
+    """
     try:
         tensors = _mapped(path)
         shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
@@ -56,9 +65,7 @@ def load(directory: Path, passport: Mapping[str, Any]) -> HashedLinearScorer:  #
         raise BundleError(f"{path}: cannot be read ({error}): fetch the bundle again") from error
     if shapes != _SHAPES:
         raise BundleError(f"{path}: tensors {shapes} are not {_SHAPES}: fetch a bundle of this version")
-    return HashedLinearScorer(
-        Weights(tensors["idf"], tensors["coefficients"], float(tensors["intercept"][0]))
-    )
+    return Weights(tensors["idf"], tensors["coefficients"], float(tensors["intercept"][0]))
 
 
 def _mapped(path: Path) -> dict[str, npt.NDArray[Any]]:

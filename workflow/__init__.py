@@ -1,0 +1,1 @@
+"""Turns the library into runs: steps, their graph, runners, tracking."""

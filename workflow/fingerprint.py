@@ -1,0 +1,59 @@
+"""What a step's result depends on, as digests: directories, code, libraries, scalars."""
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parent.parent
+# Code whose change may change a result; runners, commands and the stack do not.
+CODE: Final = ("modeling/**/*.py", "workflow/steps.py", "workflow/tracking.py", "workflow/pipeline.py")
+LIBRARIES: Final = ("numpy", "scipy", "scikit-learn", "pandas", "matplotlib", "mlflow")
+UNKNOWN: Final = "unknown"
+
+
+def of_directory(directory: Path) -> str:
+    """The sha256 over the sorted relative names and contents of a directory's files."""
+    total = hashlib.sha256()
+    for path in sorted(entry for entry in directory.rglob("*") if entry.is_file()):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.relative_to(directory).as_posix()}\0{content}\n".encode())
+    return total.hexdigest()
+
+
+def of_step(name: str, scalars: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    """The sha256 of everything that a step is told, its code and the libraries' versions included."""
+    told = {
+        "step": name,
+        "scalars": {key: repr(value) for key, value in scalars.items()},
+        "inputs": dict(inputs),
+        "code": of_code(),
+        "python": platform.python_version(),
+        "libraries": {library: version(library) for library in LIBRARIES},
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def of_code() -> str:
+    """The sha256 over the code that makes results."""
+    total = hashlib.sha256()
+    for path in sorted(path for pattern in CODE for path in ROOT.glob(pattern)):
+        total.update(f"{path.relative_to(ROOT).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def commit() -> str:
+    """The commit of the code, ``…-dirty`` where tracked files differ from it, else ``unknown``."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return UNKNOWN
+    return found.stdout.strip() or UNKNOWN

@@ -1,0 +1,148 @@
+"""The local runner: steps in this process, each output directory whole or absent, unchanged steps skipped."""
+
+import fcntl
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from workflow import fingerprint
+from workflow.exceptions import StepError
+from workflow.pipeline import PIPELINE, Step
+from workflow.recipe import read as read_recipe
+from workflow.settings import Settings
+
+Say = Callable[[str], None]
+STATE = ".state"
+
+
+def scalars(settings: Settings) -> dict[str, Any]:
+    """Every value that a step may ask for, by name."""
+    return {
+        "data": settings.data,
+        "dataset": settings.dataset,
+        "cache": settings.home / "cache",
+        "kaggle_timeout_s": settings.kaggle_timeout_s,
+        "text_column": settings.text_column,
+        "label_column": settings.label_column,
+        "max_text_chars": settings.max_text_chars,
+        "recipe": read_recipe(settings.config),
+        "code": {"commit": fingerprint.commit(), "digest": fingerprint.of_code()},
+        "tracking": settings.tracking,
+        "experiment": settings.experiment,
+        "artifacts": settings.artifacts,
+    }
+
+
+def run_pipeline(settings: Settings, say: Say, before: Callable[[Step], None] = lambda _: None) -> bool:
+    """Run every step that is not up to date; whether anything but the download ran.
+
+    Args:
+        settings: of the workflow; ``fresh`` runs every step.
+        say: told what happens, a line at a time.
+        before: called before a step runs, with the step.
+
+    Raises:
+        WorkflowError, ModelingError: a step cannot do its work; earlier outputs stay as they are.
+
+    """
+    values, worked = scalars(settings), False
+    with _only_run(settings.workdir):
+        for number, step in enumerate(PIPELINE, start=1):
+            title = f"[{number}/{len(PIPELINE)}] {step.name}"
+            if not settings.fresh and not step.always and is_current(step, settings.workdir, values):
+                say(f"{title}: unchanged")
+                continue
+            before(step)
+            say(title)
+            started = time.monotonic()
+            _work(step, settings.workdir, values, lambda line: say(f"      {line}"))
+            say(f"      done in {time.monotonic() - started:.1f} s")
+            worked = worked or not step.always
+    return worked
+
+
+def run_step(step: Step, workdir: Path, settings: Settings, say: Say) -> None:
+    """Run one step, up to date or not.
+
+    Raises:
+        WorkflowError, ModelingError: an input is missing, or the step cannot do its work.
+
+    """
+    with _only_run(workdir):
+        _work(step, workdir, scalars(settings), say)
+
+
+def is_current(step: Step, workdir: Path, values: dict[str, Any]) -> bool:
+    """Whether the outputs are those that this step, told the same, made; altered ones are not."""
+    try:
+        state = json.loads((workdir / STATE / f"{step.name}.json").read_text(encoding="utf-8"))
+        outputs = {name: fingerprint.of_directory(workdir / name) for name in step.outputs}
+        return bool(state == {"told": _told(step, workdir, values), "outputs": outputs})
+    except (OSError, ValueError, StepError):
+        return False
+
+
+def _work(step: Step, workdir: Path, values: dict[str, Any], say: Say) -> None:
+    told = _told(step, workdir, values)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{step.name}-", dir=workdir))
+    try:
+        made = [unfinished / name for name in step.outputs]
+        for directory in made:
+            directory.mkdir()
+        inputs = [workdir / name for name in step.inputs]
+        step.run(*inputs, *made, say=say, **{name: values[name] for name in step.scalars})
+        outputs = {directory.name: fingerprint.of_directory(directory) for directory in made}
+        (workdir / STATE).mkdir(exist_ok=True)
+        state = workdir / STATE / f"{step.name}.json"
+        state.unlink(missing_ok=True)
+        for directory in made:
+            _replace(directory, workdir / directory.name, unfinished)
+        draft = unfinished / "state.json"
+        draft.write_text(json.dumps({"told": told, "outputs": outputs}), encoding="utf-8")
+        draft.rename(state)
+    except OSError as error:
+        raise StepError(
+            f"step {step.name}: {error.filename or workdir}: {error.strerror or error}: make room or give "
+            "access, and run it again; nothing was replaced"
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _told(step: Step, workdir: Path, values: dict[str, Any]) -> str:
+    missing = [name for name in step.inputs if not (workdir / name).is_dir()]
+    if missing:
+        maker = next(maker.name for maker in PIPELINE if missing[0] in maker.outputs)
+        raise StepError(f"step {step.name}: {missing[0]!r} is not in {workdir}: run step {maker!r} first")
+    inputs = {name: fingerprint.of_directory(workdir / name) for name in step.inputs}
+    # The commit is recorded in what a step makes; only a change of the code itself makes it again.
+    relevant = {name: values[name] for name in step.scalars if name != "code"}
+    return fingerprint.of_step(step.name, relevant, inputs)
+
+
+def _replace(new: Path, old: Path, attic: Path) -> None:
+    if old.exists():
+        old.rename(attic / f"old-{old.name}")
+    new.rename(old)
+
+
+@contextmanager
+def _only_run(workdir: Path) -> Iterator[None]:
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        lock = (workdir / ".lock").open("w")
+    except OSError as error:
+        raise StepError(f"{workdir}: {error.strerror}: name another place in CHATMOD_HOME") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StepError(
+                f"{workdir}: another run is at work there: wait for it, or set CHATMOD_HOME to another place"
+            ) from error
+        yield

@@ -1,0 +1,144 @@
+"""Settings of the workflow, CHATMOD_*: read once, here. Other kinds (API, UI, TEST) have their own reader."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from workflow.exceptions import SettingsError
+
+PREFIX: Final = "CHATMOD_"
+OTHER_KINDS: Final = ("CHATMOD_API_", "CHATMOD_UI_", "CHATMOD_TEST_")
+DATASETS: Final = ("reddit", "reddit_200k")
+LAST_PORT: Final = 65535
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 < number <= LAST_PORT:
+        raise ValueError
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _flag(text: str) -> bool:
+    return {"0": False, "1": True}[text]
+
+
+def _dataset(text: str) -> str:
+    if text not in DATASETS:
+        raise ValueError
+    return text
+
+
+@dataclass(frozen=True)
+class _Setting:
+    read: Callable[[str], Any]
+    remedy: str
+
+
+def _setting(default: Any, read: Callable[[str], Any], remedy: str, key: str = "") -> Any:
+    return field(default=default, metadata={"setting": _Setting(read, remedy), "key": key})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything about the pipeline and the local stack that an operator may choose."""
+
+    data: str = _setting("", str, "name a CSV file, a folder, kaggle or sample")
+    dataset: str = _setting("reddit", _dataset, "use reddit or reddit_200k")
+    text_column: str = _setting("", str, "name a column of the CSV file")
+    label_column: str = _setting("", str, "name a column of the CSV file")
+    max_text_chars: int = _setting(100_000, _count, "use a number of characters, 1 or more")
+    home: Path = _setting(Path(".chatmod"), Path, "name a directory")
+    config: Path = _setting(Path(__file__).parent / "config" / "pipeline.toml", Path, "name a TOML file")
+    tracking_uri: str = _setting("", str, "name an MLflow server, e.g. http://mlflow:5000")
+    experiment: str = _setting("chat-moderation", str, "use a name")
+    kaggle_timeout_s: float = _setting(6.0, _seconds, "use a number of seconds above 0")
+    fresh: bool = _setting(default=False, read=_flag, remedy="use 0 or 1")
+    mlflow_port: int = _setting(5000, _port, "use a port from 1 to 65535")
+    # The stack starts service and chat, so it has to know where they listen.
+    api_port: int = _setting(9696, _port, "use a port from 1 to 65535", key="CHATMOD_API_PORT")
+    ui_port: int = _setting(8501, _port, "use a port from 1 to 65535", key="CHATMOD_UI_PORT")
+
+    @property
+    def workdir(self) -> Path:
+        """Where steps leave their outputs."""
+        return self.home / "work"
+
+    @property
+    def database(self) -> Path:
+        """MLflow's SQLite file, where no tracking server is set."""
+        return self.home.resolve() / "mlflow.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """Where MLflow keeps artifacts, where no tracking server is set."""
+        return self.home.resolve() / "artifacts"
+
+    @property
+    def tracking(self) -> str:
+        """The MLflow tracking URI in force."""
+        return self.tracking_uri or f"sqlite:///{self.database}"
+
+
+def load() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: a CHATMOD_ name is unknown or a value cannot be used.
+
+    """
+    return from_environ(os.environ)
+
+
+def child_environ(defaults: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment for a child, with values that the operator has not set.
+
+    A bundle that the operator names takes the place of the version that was registered last.
+    """
+    chosen = {key: text for key, text in os.environ.items() if text or key not in defaults}
+    if "CHATMOD_API_BUNDLE" in chosen or "CHATMOD_API_MODEL_VERSION" in chosen:
+        own = ("CHATMOD_API_BUNDLE", "CHATMOD_API_MODEL_VERSION", "CHATMOD_API_MODEL_DIGEST")
+        defaults = {key: text for key, text in defaults.items() if key not in own}
+    return {**defaults, **chosen}
+
+
+def from_environ(environ: Mapping[str, str]) -> Settings:
+    """The settings in a mapping; an empty value means the default.
+
+    Raises:
+        SettingsError: a CHATMOD_ name is unknown or a value cannot be used.
+
+    """
+    known = {entry.metadata["key"] or PREFIX + entry.name.upper(): entry for entry in fields(Settings)}
+    values: dict[str, Any] = {}
+    for key, text in environ.items():
+        if key not in known:
+            if key.startswith(PREFIX) and not key.startswith(OTHER_KINDS):
+                raise SettingsError(
+                    f"{key}={text!r} is no setting of the workflow: use one of {sorted(known)}"
+                )
+            continue
+        if text == "":
+            continue
+        setting: _Setting = known[key].metadata["setting"]
+        try:
+            values[known[key].name] = setting.read(text)
+        except (ValueError, KeyError) as error:
+            raise SettingsError(f"{key}={text!r} cannot be used: {setting.remedy}") from error
+    return Settings(**values)

@@ -1,0 +1,251 @@
+"""The local stack: pipeline, then API, chat and MLflow's page as child processes until somebody stops it.
+
+Knows commands and addresses of the parts, and imports none of them.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import IO, Final, Self
+
+import httpx
+
+from workflow.exceptions import StackError
+from workflow.settings import Settings, child_environ
+
+HOST: Final = "127.0.0.1"
+STOP_S: Final = 20.0
+START_S: Final = 120.0
+POLL_S: Final = 0.1
+LOG_TAIL: Final = 12
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One child process.
+
+    Attributes:
+        name: also of its log file.
+        command: what is started.
+        environ: values that the operator has not set.
+        health: address that answers 200 once it is up; empty for one that ends by itself.
+        page: address for people.
+
+    """
+
+    name: str
+    command: Sequence[str]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    health: str = ""
+    page: str = ""
+
+
+@dataclass
+class _Running:
+    part: Part
+    process: "subprocess.Popen[bytes]"
+    log: Path | None
+
+
+class Stack:
+    """Starts parts, each in a session of its own, and leaves none behind."""
+
+    def __init__(self, logs: Path, say: Say) -> None:
+        self._logs, self._say = logs, say
+        self._running: list[_Running] = []
+        self.stopping = Event()
+
+    def __enter__(self) -> Self:
+        """Take over the signals that end the stack."""
+        for number in SIGNALS:
+            signal.signal(number, lambda *_: self.stopping.set())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop everything, the last started first."""
+        for running in reversed(self._running):
+            _signal_group(running.process, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_S
+        for running in reversed(self._running):
+            try:
+                running.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self._say(f"{running.part.name} did not stop within {STOP_S:.0f} s and was ended")
+            _signal_group(running.process, signal.SIGKILL)
+            running.process.wait()
+
+    def start(self, part: Part, *, quiet: bool = True) -> None:
+        """Start a part; its output goes to its log, or to this terminal."""
+        log = self._logs / f"{part.name}.log" if quiet else None
+        output: IO[bytes] | None = None
+        try:
+            if log:
+                log.parent.mkdir(parents=True, exist_ok=True)
+                output = log.open("wb")
+            process = subprocess.Popen(  # noqa: S603  our own commands
+                part.command,
+                env=child_environ(part.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT if log else None,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise StackError(f"{part.name}: {error.filename}: {error.strerror}: cannot be started") from error
+        finally:
+            if output:
+                output.close()
+        self._running.append(_Running(part, process, log))
+
+    def finish(self, name: str) -> int | None:
+        """Wait for a part that ends by itself; its exit code, or None if somebody stops the stack."""
+        process = next(running.process for running in self._running if running.part.name == name)
+        while not self.stopping.wait(POLL_S):
+            if (code := process.poll()) is not None:
+                return code
+            self._check(except_for=name)
+        return None
+
+    def wait_until_up(self) -> bool:
+        """Wait until every part answers; False if somebody stops the stack.
+
+        Raises:
+            StackError: a part died, or did not answer in time.
+
+        """
+        started = time.monotonic()
+        waiting = [running.part for running in self._running if running.part.health]
+        while waiting and not self.stopping.wait(POLL_S):
+            self._check()
+            for part in [part for part in waiting if answers(part.health)]:
+                waiting.remove(part)
+                self._say(f"{part.name} is up after {time.monotonic() - started:.1f} s: {part.page}")
+            if waiting and time.monotonic() - started > START_S:
+                raise StackError(
+                    f"{waiting[0].name} did not answer {waiting[0].health} within {START_S:.0f} s"
+                )
+        return not self.stopping.is_set()
+
+    def wait(self) -> None:
+        """Wait until somebody stops the stack.
+
+        Raises:
+            StackError: a part died.
+
+        """
+        while not self.stopping.wait(POLL_S):
+            self._check()
+
+    def _check(self, except_for: str = "") -> None:
+        for running in self._running:
+            if running.part.name == except_for or not running.part.health:
+                continue
+            if (code := running.process.poll()) is not None:
+                tail = running.log.read_text(errors="replace").splitlines()[-LOG_TAIL:] if running.log else []
+                lines = "\n  ".join(tail)
+                raise StackError(
+                    f"{running.part.name} ended with {code}; the end of {running.log}:\n  {lines}"
+                )
+
+
+def _signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return
+
+
+def answers(address: str) -> bool:
+    """Whether an address answers 200 now."""
+    try:
+        return httpx.get(address, timeout=1.0).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def check_port(setting: str, port: int) -> None:
+    """Refuse a port that is taken.
+
+    Raises:
+        StackError: names the setting and what to do.
+
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise StackError(
+                f"{setting}={port}: {error.strerror}: stop what listens on {HOST}:{port}, or set another port"
+            ) from error
+
+
+def python(*arguments: str) -> list[str]:
+    """A command of this environment's Python."""
+    return [sys.executable, *arguments]
+
+
+def api(settings: Settings, model: Mapping[str, str]) -> Part:
+    """The prediction service under gunicorn."""
+    address = f"http://{HOST}:{settings.api_port}"
+    command = python(
+        "-m", "gunicorn", "-c", "prediction_service/gunicorn.conf.py", "prediction_service.app:wsgi()"
+    )
+    environ = {"CHATMOD_API_PORT": str(settings.api_port), **model}
+    return Part("api", command, environ, f"{address}/readyz", f"{address}/docs")
+
+
+def chat(settings: Settings) -> Part:
+    """The chat under Streamlit."""
+    address = f"http://{HOST}:{settings.ui_port}"
+    flags = {
+        "server.address": HOST,
+        "server.port": str(settings.ui_port),
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+    }
+    command = python("-m", "streamlit", "run", "frontend/app.py", *(f"--{k}={v}" for k, v in flags.items()))
+    environ = {
+        "CHATMOD_UI_API_URL": f"http://{HOST}:{settings.api_port}",
+        "CHATMOD_UI_ROOM_URL": f"sqlite:///{settings.home.resolve() / 'chat.db'}",
+        "CHATMOD_UI_MLFLOW_URL": tracking_page(settings),
+    }
+    return Part("chat", command, environ, f"{address}/_stcore/health", address)
+
+
+def mlflow(settings: Settings) -> Part:
+    """MLflow's page over SQLite and files."""
+    address = f"http://{HOST}:{settings.mlflow_port}"
+    flags = {
+        "backend-store-uri": settings.tracking,
+        "artifacts-destination": str(settings.artifacts),
+        "host": HOST,
+        "port": str(settings.mlflow_port),
+        "workers": "1",
+    }
+    # Low priority: nobody waits for its page, and it takes ten times as long to start as the rest.
+    command = [
+        "nice",
+        "-n",
+        "10",
+        *python("-m", "mlflow", "server"),
+        *(f"--{k}={v}" for k, v in flags.items()),
+    ]
+    environ = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return Part("mlflow", command, environ, f"{address}/health", address)
+
+
+def tracking_page(settings: Settings) -> str:
+    """The address of MLflow's page: the server that is set, else our own."""
+    return settings.tracking_uri or f"http://{HOST}:{settings.mlflow_port}"

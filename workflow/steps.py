@@ -1,0 +1,211 @@
+"""The steps: plain functions from directories and scalars to directories. They know no runner and no DAG."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from workflow import sources
+from workflow.recipe import Recipe
+
+LIBRARIES: Final = ("numpy", "scipy", "scikit-learn", "pandas")
+Say = Callable[[str], None]
+
+
+def download(raw: Path, *, say: Say, data: str, dataset: str, cache: Path, kaggle_timeout_s: float) -> None:
+    """Bring the chosen comments: ``raw/files/*.csv`` and ``raw/source.json``."""
+    source = sources.resolve(data, dataset=dataset, cache=cache, timeout_s=kaggle_timeout_s, progress=say)
+    (raw / "files").mkdir()
+    for path in source.files:
+        shutil.copyfile(path, raw / "files" / path.name)
+    facts = {
+        "source": source.kind,
+        "name": source.name,
+        "sha256": source.sha256,
+        "files": [path.name for path in source.files],
+        "is_sample": source.kind == "sample",
+    }
+    _write_json(raw / "source.json", facts)
+    say(f"{source.name} ({source.kind}), sha256 {source.sha256[:12]}…")
+
+
+def preprocess(
+    raw: Path, comments: Path, *, say: Say, text_column: str, label_column: str, max_text_chars: int
+) -> None:
+    """Clean, check and split: ``learning.csv``, ``test.csv``, ``manifest.csv`` and ``manifest.json``."""
+    from modeling.data import Columns, read_comments
+
+    source = read_json(raw / "source.json")
+    paths = [raw / "files" / name for name in source["files"]]
+    frame, counts = read_comments(paths, Columns(text_column, label_column), max_text_chars)
+    manifest = frame[["row", "key", "part", "fold", "label"]]
+    manifest.to_csv(comments / "manifest.csv", index=False, lineterminator="\n")
+    balance = {}
+    for part in ("learning", "test"):
+        rows = frame[frame["part"] == part]
+        rows[["row", "key", "fold", "label", "text"]].to_csv(
+            comments / f"{part}.csv", index=False, lineterminator="\n"
+        )
+        balance[part] = {"rows": len(rows), "removed": int(rows["label"].sum())}
+    split_id = hashlib.sha256((comments / "manifest.csv").read_bytes()).hexdigest()[:12]
+    facts = {"data": source, "counts": counts.as_dict(), "split": {"id": split_id, **balance}}
+    _write_json(comments / "manifest.json", facts)
+    say(
+        f"{counts.rows:,} rows read, {counts.kept:,} used ({counts.empty} empty, "
+        f"{counts.duplicates_merged} repeats merged, {counts.conflicts_dropped} with two labels dropped)"
+    )
+    for part, share in balance.items():
+        say(f"{part}: {share['rows']:,} rows, {share['removed'] / share['rows']:.1%} removed")
+
+
+def train(comments: Path, candidate: Path, *, say: Say, recipe: Recipe) -> None:
+    """Fit on the learning part: ``weights.safetensors``, ``policy.json`` and ``training.json``."""
+    from modeling import scorer
+    from modeling.candidates import hashed_linear
+    from modeling.train import train as fit
+
+    learning = _read_part(comments / "learning.csv")
+    estimator = hashed_linear.build(dict(recipe.candidate))
+    fitted = fit(
+        list(learning["text"]),
+        learning["label"].to_numpy(),
+        learning["fold"].to_numpy(),
+        estimator,
+        recipe.targets,
+        say,
+    )
+    (candidate / "weights.safetensors").write_bytes(scorer.to_bytes(fitted.weights))
+    (candidate / "policy.json").write_text(fitted.policy.to_json(), encoding="utf-8")
+    facts = {
+        "kind": "hashed-linear",
+        "parameters": estimator.get_params(),
+        "targets": dict(recipe.targets),
+        "calibration": fitted.calibration,
+        "out_of_fold": fitted.out_of_fold,
+        "iterations": fitted.iterations,
+    }
+    _write_json(candidate / "training.json", facts)
+
+
+def evaluate(
+    comments: Path,
+    candidate: Path,
+    evaluation: Path,
+    bundle: Path,
+    *,
+    say: Say,
+    recipe: Recipe,
+    code: Mapping[str, str],
+) -> None:
+    """Measure on the test part: ``metrics.json`` and figures; then seal the bundle with its passport."""
+    from modeling import bundle as bundles
+    from modeling.evaluate import chance_calibration_error
+    from modeling.evaluate import evaluate as measure
+    from modeling.figures import draw
+    from modeling.hashing import logits as score
+    from modeling.hashing import sigmoid
+    from modeling.policy import ATTRIBUTE, policy_from_json
+    from modeling.scorer import weights_of
+
+    manifest, training = read_json(comments / "manifest.json"), read_json(candidate / "training.json")
+    policy = policy_from_json((candidate / "policy.json").read_text(encoding="utf-8"))
+    test = _read_part(comments / "test.csv")
+    weights = (candidate / "weights.safetensors").read_bytes()
+    scores = sigmoid(score(list(test["text"]), weights_of(candidate / "weights.safetensors")))
+    labels, thresholds = test["label"].to_numpy(), dict(policy.attributes[ATTRIBUTE])
+    metrics = measure(
+        scores,
+        labels,
+        thresholds,
+        training["out_of_fold"]["f1_threshold"],
+        resamples=recipe.resamples,
+        seed=recipe.seed,
+    )
+    facts = {
+        "part": "test",
+        "rows": len(test),
+        "metrics": {name: asdict(metric) for name, metric in metrics.items()},
+        "ece_by_chance": chance_calibration_error(scores),
+    }
+    _write_json(evaluation / "metrics.json", facts)
+    draw(evaluation, scores, labels, metrics, thresholds, _caption(manifest, len(test)))
+    for name in ("roc_auc", "pr_auc", "ece"):
+        say(f"{name} {metrics[name]} on {len(test):,} test rows")
+    passport = _passport(manifest, training, facts, code)
+    bundle.rmdir()
+    digest = bundles.save(bundle, weights, policy, passport)
+    say(f"bundle sha256:{digest[:12]}")
+
+
+def register(
+    comments: Path,
+    evaluation: Path,
+    bundle: Path,
+    registered: Path,
+    *,
+    say: Say,
+    tracking: str,
+    experiment: str,
+    artifacts: Path,
+) -> None:
+    """Log run and bundle in MLflow, register the version: ``registered/version.json``."""
+    from workflow.tracking import Tracking
+
+    entry = Tracking(tracking, experiment, artifacts).register(
+        bundle, evaluation, read_json(comments / "manifest.json")
+    )
+    _write_json(registered / "version.json", asdict(entry))
+    state = "registered as" if entry.is_new else "is already"
+    say(f"{state} {entry.name} version {entry.version}, alias challenger")
+    say(f"evaluations on these test rows so far: {entry.test_touches}")
+
+
+def _passport(
+    manifest: dict[str, Any], training: dict[str, Any], facts: dict[str, Any], code: Mapping[str, str]
+) -> dict[str, Any]:
+    from modeling.policy import ATTRIBUTE
+
+    return {
+        "kind": training["kind"],
+        "attributes": [ATTRIBUTE],
+        "data": {**manifest["data"], "rows": manifest["counts"]["rows"], "used": manifest["counts"]["kept"]},
+        "counts": manifest["counts"],
+        "split": manifest["split"],
+        "code": dict(code),
+        "parameters": training["parameters"],
+        "targets": training["targets"],
+        "calibration": training["calibration"],
+        "out_of_fold": training["out_of_fold"],
+        "metrics": facts["metrics"],
+        "ece_by_chance": facts["ece_by_chance"],
+        "leak_audit": {"status": "not run"},
+        "libraries": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def _caption(manifest: dict[str, Any], rows: int) -> str:
+    data = manifest["data"]
+    label = " — the project's sample, says nothing about quality" if data["is_sample"] else ""
+    return f"{data['name']}{label}; test part, {rows:,} rows, split {manifest['split']['id']}"
+
+
+def _read_part(path: Path) -> Any:
+    import pandas as pd
+
+    return pd.read_csv(path, dtype={"text": str, "key": str}, keep_default_na=False)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What a step wrote."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(
+        json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+    )

@@ -1,0 +1,163 @@
+"""MLflow runs, registry and aliases: the only MLflow here."""
+
+import math
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+from mlflow.models.signature import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema
+
+from modeling.bundle import digest_of
+from workflow.exceptions import TrackingError
+from workflow.steps import read_json
+
+MODEL_NAME: Final = "chat-moderation"
+CHALLENGER: Final = "challenger"
+DIGEST_TAG: Final = "bundle_digest"
+SPLIT_TAG: Final = "split_id"
+REQUIREMENTS: Final = ("numpy", "safetensors", "pandas")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered version; ``test_touches`` counts the runs that evaluated on this test part."""
+
+    name: str
+    version: int
+    digest: str
+    run_id: str
+    test_touches: int
+    is_new: bool
+
+
+class _BundleFlavor:
+    """MLflow's custom flavour: the model's root directory is the bundle with an MLmodel beside it."""
+
+    @staticmethod
+    def save_model(path: str, mlflow_model: Model, bundle: Path) -> None:
+        shutil.copytree(bundle, path, dirs_exist_ok=True)
+        pinned = [f"{name}=={version(name)}" for name in REQUIREMENTS]
+        Path(path, "requirements.txt").write_text("\n".join(pinned) + "\n", encoding="utf-8")
+        mlflow.pyfunc.add_to_model(mlflow_model, loader_module="modeling.bundle")
+        mlflow_model.signature = ModelSignature(
+            inputs=Schema([ColSpec(DataType.string, "text")]),
+            outputs=Schema(
+                [
+                    ColSpec(DataType.double, "score"),
+                    ColSpec(DataType.string, "action"),
+                    ColSpec(DataType.string, "rule"),
+                ]
+            ),
+        )
+        mlflow_model.save(str(Path(path, "MLmodel")))
+
+
+class Tracking:
+    """One experiment on one tracking server or SQLite file."""
+
+    def __init__(self, uri: str, experiment: str, artifacts: Path) -> None:
+        self._uri, self._experiment, self._artifacts = uri, experiment, artifacts
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        self._client = mlflow.MlflowClient()
+
+    def register(self, bundle: Path, evaluation: Path, manifest: dict[str, Any]) -> Registered:
+        """Log a run with the bundle, and register it unless the same bundle is registered already.
+
+        Raises:
+            TrackingError: MLflow cannot be reached or refuses; no version is left half-registered.
+
+        """
+        digest, passport = digest_of(bundle), read_json(bundle / "passport.json")
+        with self._named_errors(), self._run(passport) as run:
+            self._log(passport, evaluation, manifest)
+            touches = self._count_touches(passport["split"]["id"])
+            mlflow.log_metric("test_touches", touches)
+            version, is_new = self._version_of(digest), False
+            if version is None:
+                version, is_new = self._new_version(bundle, digest, run.info.run_id), True
+            self._client.set_registered_model_alias(MODEL_NAME, CHALLENGER, str(version))
+        return Registered(MODEL_NAME, version, digest, run.info.run_id, touches, is_new)
+
+    def _new_version(self, bundle: Path, digest: str, run_id: str) -> int:
+        logged = Model.log(None, _BundleFlavor, name="bundle", bundle=bundle)
+        try:
+            self._client.create_registered_model(MODEL_NAME)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        made = self._client.create_model_version(
+            MODEL_NAME, logged.model_uri, run_id, tags={DIGEST_TAG: digest}, model_id=logged.model_id
+        )
+        return int(made.version)
+
+    def _version_of(self, digest: str) -> int | None:
+        found = self._client.search_model_versions(f"name='{MODEL_NAME}'")
+        same = [int(version.version) for version in found if version.tags.get(DIGEST_TAG) == digest]
+        return max(same, default=None)
+
+    def _count_touches(self, split_id: str) -> int:
+        experiment = self._client.get_experiment_by_name(self._experiment)
+        query = f"tags.{SPLIT_TAG} = '{split_id}'"
+        count, token = 0, None
+        while True:
+            page = self._client.search_runs([experiment.experiment_id], query, page_token=token)
+            count, token = count + len(page), page.token
+            if not token:
+                return count
+
+    def _log(self, passport: dict[str, Any], evaluation: Path, manifest: dict[str, Any]) -> None:
+        data = passport["data"]
+        mlflow.log_params(
+            {**passport["parameters"], **{f"target_{k}": v for k, v in passport["targets"].items()}}
+        )
+        mlflow.log_params(
+            {"data_sha256": data["sha256"], "data_name": data["name"], "kind": passport["kind"]}
+        )
+        figures: dict[str, float] = {}
+        for name, metric in passport["metrics"].items():
+            figures |= {name: metric["value"], f"{name}_low": metric["low"], f"{name}_high": metric["high"]}
+        figures["ece_by_chance"] = passport["ece_by_chance"]
+        for name, value in passport["out_of_fold"].items():
+            figures[f"out_of_fold_{name}"] = value
+        mlflow.log_metrics({name: value for name, value in figures.items() if math.isfinite(value)})
+        mlflow.log_dict(manifest, "manifest.json")
+        mlflow.log_artifacts(str(evaluation), "evaluation")
+
+    @contextmanager
+    def _run(self, passport: dict[str, Any]) -> Iterator[mlflow.ActiveRun]:
+        data = passport["data"]
+        experiment = self._client.get_experiment_by_name(self._experiment)
+        if experiment is None:
+            embedded = self._uri.startswith("sqlite:")
+            place = self._artifacts.as_uri() if embedded else None
+            self._client.create_experiment(self._experiment, artifact_location=place)
+        mlflow.set_experiment(self._experiment)
+        label = "sample (says nothing about quality)" if data["is_sample"] else data["name"]
+        tags = {
+            SPLIT_TAG: passport["split"]["id"],
+            "data": label,
+            "data_source": data["source"],
+            "is_sample": str(data["is_sample"]).lower(),
+            "commit": passport["code"]["commit"],
+        }
+        with mlflow.start_run(run_name=f"{passport['kind']} on {label}", tags=tags) as run:
+            yield run
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except MlflowException as error:
+            raise TrackingError(
+                f"CHATMOD_TRACKING_URI={self._uri!r}: {error.message.splitlines()[0]}: check that MLflow "
+                "runs there and lets you in, then run step register again"
+            ) from error
