@@ -4,8 +4,8 @@ Six bytes a count (slot and number) instead of the twelve of a float64 CSR matri
 stay outside, so that folds with different idf share one copy.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ from scipy import sparse
 from modeling.hashing import SLOTS, Floats, ngram_counts
 
 BLOCK_ROWS = 4096
+# Counts that are expanded to floats once and kept (4 bytes each); more of them are expanded in passing.
+KEEP_EXPANDED = 1 << 25
 _LARGEST = np.iinfo(np.uint16).max
 _LOGS = np.concatenate(([0.0], 1.0 + np.log(np.arange(1, _LARGEST + 1)))).astype(np.float32)
 _SQUARES = _LOGS**2
@@ -31,6 +33,7 @@ class NgramCounts:
         counts: how often each occurs in its text, at most 65,535.
         ends: where each text's slots end, with a leading 0, shape (texts + 1,).
         chosen: which texts belong to this selection, shape (texts,).
+        expanded: the counts as floats, kept where they are few; shared by all selections.
 
     """
 
@@ -38,6 +41,7 @@ class NgramCounts:
     counts: npt.NDArray[np.uint16]
     ends: npt.NDArray[np.int64]
     chosen: npt.NDArray[np.bool_]
+    expanded: list[tuple[slice, sparse.csr_array]] = field(default_factory=list, compare=False, repr=False)
 
     def __len__(self) -> int:
         """Number of chosen texts."""
@@ -79,7 +83,14 @@ class NgramCounts:
             total += block.T @ everything[rows]
         return total
 
-    def _blocks(self, table: npt.NDArray[np.float32]) -> Iterator[tuple[slice, sparse.csr_array]]:
+    def _blocks(self, table: npt.NDArray[np.float32]) -> Iterable[tuple[slice, sparse.csr_array]]:
+        if table is not _LOGS or len(self.slots) > KEEP_EXPANDED:
+            return self._expand(table)
+        if not self.expanded:
+            self.expanded.extend(self._expand(table))
+        return self.expanded
+
+    def _expand(self, table: npt.NDArray[np.float32]) -> Iterator[tuple[slice, sparse.csr_array]]:
         for first in range(0, len(self.chosen), BLOCK_ROWS):
             rows = slice(first, min(first + BLOCK_ROWS, len(self.chosen)))
             ends = self.ends[rows.start : rows.stop + 1]

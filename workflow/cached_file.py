@@ -181,7 +181,10 @@ def _worded(folder: Path, *litter: Path) -> Iterator[None]:
         if error.errno in DISK_IS_FULL:
             for path in litter:
                 path.unlink(missing_ok=True)
-            msg = f"no space left in {folder} ({error.strerror}): free some and run again; no part was kept"
+            msg = (
+                f"no space left in {folder} ({error.strerror}): free some and run again, "
+                "or set CHATMOD_HOME to a folder with room; nothing half-written was kept"
+            )
         else:
             msg = f"{folder} cannot be used as a cache ({error}): make it a folder that this user may write"
         raise SourceError(msg) from error

@@ -187,7 +187,7 @@ def _within(limit_s: float, work: Callable[[], T], wanted: Wanted) -> T:
     try:
         return answer.result(timeout=max(limit_s, 0))
     except TimeoutError as error:
-        msg = f"Kaggle could not be reached: no answer within {limit_s:.0f} s"
+        msg = f"Kaggle could not be reached: no answer within {limit_s:.1f} s (CHATMOD_KAGGLE_TIMEOUT_S)"
         raise AgainError(msg, reached=False) from error
     except requests.RequestException as error:
         raise _worded(error, wanted) from error

@@ -117,7 +117,7 @@ def _download(file: CachedFile, patience: Patience, progress: Progress) -> None:
     from workflow.kaggle_client import Wanted, ask
 
     wanted = Wanted(REF, file.path.name)
-    progress(f"{wanted.name}: asking Kaggle for {REF} (answer expected within {patience.limit_s:.0f} s)")
+    progress(f"{wanted.name}: asking Kaggle for {REF} (answer expected within {patience.limit_s:.1f} s)")
     delivery = ask(wanted, timeout_s=patience.timeout_s, limit_s=patience.limit_s)
     patience.reached()
     try:

@@ -1,6 +1,6 @@
 """The fast candidate: logistic regression on hashed character and word n-grams."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -9,12 +9,14 @@ from scipy import optimize
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from modeling.hashing import SLOTS, Floats, Weights, sigmoid
 from modeling.ngrams import NgramCounts, count_ngrams
 
 # Corrections that L-BFGS keeps: more of them cost time a step and saved no steps here.
 HISTORY = 5
+Loss = Callable[[Floats], tuple[float, Floats]]
 
 
 def build(params: dict[str, Any]) -> "HashedLinearClassifier":
@@ -55,7 +57,6 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
         rows = len(counts)
         self.idf_ = _idf(counts)
         inverse_lengths = _inverse_lengths(counts, self.idf_)
-
         seen = np.flatnonzero(self.idf_)
         idf = self.idf_[seen].astype(np.float64)
 
@@ -70,20 +71,8 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
             penalty = weights @ weights / (2 * self.C * rows)
             return float(np.mean(np.logaddexp(0.0, raw) - targets * raw) + penalty), gradient
 
-        found = optimize.minimize(
-            loss,
-            np.zeros(len(seen) + 1),
-            jac=True,
-            method="L-BFGS-B",
-            options={
-                "gtol": self.tol,
-                "ftol": 64 * np.finfo(float).eps,
-                "maxiter": self.max_iter,
-                "maxcor": HISTORY,
-            },
-        )
-        self.coef_ = _spread(found.x[:-1], seen)
-        self.intercept_, self.n_iter_ = float(found.x[-1]), int(found.nit)
+        point, self.n_iter_ = _minimise(loss, len(seen) + 1, self.tol, self.max_iter)
+        self.coef_, self.intercept_ = _spread(point[:-1], seen), float(point[-1])
         return self
 
     def decision_function(self, X: Sequence[str] | NgramCounts) -> Floats:  # noqa: N803
@@ -123,6 +112,24 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.classifier_tags.multi_class = False
         return tags
+
+
+def _minimise(loss: Loss, size: int, tol: float, max_iter: int) -> tuple[Floats, int]:
+    # One thread: sums come out the same on any number of cores, and short vectors come out sooner.
+    with threadpool_limits(1, user_api="blas"):
+        found = optimize.minimize(
+            loss,
+            np.zeros(size),
+            jac=True,
+            method="L-BFGS-B",
+            options={
+                "gtol": tol,
+                "ftol": 64 * float(np.finfo(float).eps),
+                "maxiter": max_iter,
+                "maxcor": HISTORY,
+            },
+        )
+    return found.x, int(found.nit)
 
 
 def _idf(counts: NgramCounts) -> npt.NDArray[np.float32]:

@@ -1,0 +1,116 @@
+"""Seconds and memory of preprocess and train for 5,000, 50,000 and 200,000 rows, with the growth exponent.
+
+Usage: python benchmarks/scaling.py [CSV] [ROWS ...]   (default: CHATMOD_TEST_DATA, else the sample)
+Rows are varied from real ones: two halves of different comments of one label, with a number of its own.
+Each size runs in a process of its own. Memory is the peak above that of a process holding the data.
+"""
+
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from modeling.data import read_comments
+from tests.settings import TEST
+from workflow import steps
+from workflow.recipe import read as read_recipe
+from workflow.settings import Settings
+
+SIZES = (5_000, 50_000, 200_000)
+MIB = 1024
+
+
+def vary(frame: pd.DataFrame, rows: int, seed: int = 0) -> pd.DataFrame:
+    """Rows that are all different, each made of two halves of comments with its label."""
+    rng = random.Random(seed)
+    words = {label: [text.split() for text in group["text"]] for label, group in frame.groupby("label")}
+    made = []
+    for number in range(rows):
+        label = int(rng.random() < frame["label"].mean())
+        first, second = rng.choice(words[label]), rng.choice(words[label])
+        half = first[: len(first) // 2 + 1] + second[len(second) // 2 :] + [f"n{number}"]
+        made.append((" ".join(half), label))
+    return pd.DataFrame(made, columns=["text", "removed"])
+
+
+def measure(directory: Path, recipe_path: Path) -> None:
+    """In a process of its own: preprocess and train on directory/raw, figures as JSON on the last line."""
+    paths = [directory / "raw" / "files" / "rows.csv"]
+    held = pd.read_csv(paths[0], keep_default_na=False)
+    baseline = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
+    rows = len(held)
+    del held
+    (directory / "comments").mkdir()
+    (directory / "candidate").mkdir()
+    seconds = {}
+    for name, run in {
+        "preprocess": lambda: steps.preprocess(
+            directory / "raw",
+            directory / "comments",
+            say=print,
+            text_column="",
+            label_column="",
+            max_text_chars=100_000,
+        ),
+        "train": lambda: steps.train(
+            directory / "comments", directory / "candidate", say=print, recipe=read_recipe(recipe_path)
+        ),
+    }.items():
+        started = time.monotonic()
+        run()
+        seconds[name] = time.monotonic() - started
+    counts = steps.read_json(directory / "comments" / "manifest.json")["counts"]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
+    print(json.dumps({"rows": rows, "counts": counts, "seconds": seconds, "above_mib": peak - baseline}))
+
+
+def main() -> None:
+    """Print a line for each size, and the exponent between them."""
+    arguments = [argument for argument in sys.argv[1:] if not argument.isdigit()]
+    sizes = [int(argument) for argument in sys.argv[1:] if argument.isdigit()] or SIZES
+    if arguments[:1] == ["--measure"]:
+        measure(Path(arguments[1]), Settings().config)
+        return
+    sample = sorted(Path(__file__).parent.parent.glob("workflow/sample/*.csv"))
+    chosen = Path(arguments[0]) if arguments else TEST.data
+    frame, _ = read_comments([chosen] if chosen else sample)
+    points = []
+    for rows in sizes:
+        with tempfile.TemporaryDirectory() as place:
+            files = Path(place) / "raw" / "files"
+            files.mkdir(parents=True)
+            vary(frame, rows).to_csv(files / "rows.csv", index=False)
+            source = {
+                "source": "file",
+                "name": "rows.csv",
+                "sha256": "",
+                "files": ["rows.csv"],
+                "is_sample": False,
+            }
+            (files.parent / "source.json").write_text(json.dumps(source))
+            command = [sys.executable, __file__, "--measure", place]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+        told = json.loads(done.stdout.splitlines()[-1])
+        total = sum(told["seconds"].values())
+        points.append((rows, total))
+        kept, read = told["counts"]["kept"], told["counts"]["rows"]
+        print(
+            f"{rows:>7,} rows ({read:,} read, {kept:,} used): preprocess {told['seconds']['preprocess']:.1f} s, "
+            f"train {told['seconds']['train']:.1f} s, total {total:.1f} s, "
+            f"{told['above_mib']:,.0f} MiB above the data",
+            flush=True,
+        )
+    if len(points) > 1:
+        logs = np.log(np.array(points))
+        print(f"growth exponent {np.polyfit(logs[:, 0], logs[:, 1], 1)[0]:.3f} (aim 1.05)")
+
+
+if __name__ == "__main__":
+    main()
