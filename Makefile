@@ -41,7 +41,7 @@ format: $(ENV)/.ready ## let ruff mend what it can
 ci: lint test ## what CI runs
 
 bench: $(ENV)/.ready ## every benchmark, one after the other
-	for each in benchmarks/*.py; do $(RUN) $$each || exit 1; done
+	for each in benchmarks/[a-z]*.py; do $(RUN) -m benchmarks.$$(basename $$each .py) || exit 1; done
 
 lock: $(ENV)/.ready ## resolve the pinned requirements anew
 	requirements/lock.sh $(ENV)/bin/uv

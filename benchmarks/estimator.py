@@ -1,6 +1,6 @@
 """Our estimator against scikit-learn's TF-IDF pipeline: quality on the same folds, speed in the same run.
 
-Usage: python benchmarks/estimator.py [CSV]   (default: CHATMOD_TEST_DATA, else the project's own sample)
+Usage: python -m benchmarks.estimator [CSV]   (default: CHATMOD_TEST_DATA, else the project's own sample)
 Prints mean ROC-AUC over 5 x 5 stratified folds with fixed seeds, CPU time of single messages (p50, p99,
 cleaning included) and messages a CPU second in batches. From the sample, figures say nothing about quality.
 """

@@ -1,6 +1,6 @@
 """Seconds and memory of preprocess and train for 5,000, 50,000 and 200,000 rows, with the growth exponent.
 
-Usage: python benchmarks/scaling.py [CSV] [ROWS ...]   (default: CHATMOD_TEST_DATA, else the sample)
+Usage: python -m benchmarks.scaling [CSV] [ROWS ...]   (default: CHATMOD_TEST_DATA, else the sample)
 Rows are varied from real ones: two halves of different comments of one label, with a number of its own.
 Each size runs in a process of its own. Memory is the peak above that of a process holding the data.
 """
@@ -95,16 +95,16 @@ def main() -> None:
                 "is_sample": False,
             }
             (files.parent / "source.json").write_text(json.dumps(source))
-            command = [sys.executable, __file__, "--measure", place]
+            command = [sys.executable, "-m", "benchmarks.scaling", "--measure", place]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
         told = json.loads(done.stdout.splitlines()[-1])
         total = sum(told["seconds"].values())
         points.append((rows, total))
         kept, read = told["counts"]["kept"], told["counts"]["rows"]
         print(
-            f"{rows:>7,} rows ({read:,} read, {kept:,} used): preprocess {told['seconds']['preprocess']:.1f} s, "
-            f"train {told['seconds']['train']:.1f} s, total {total:.1f} s, "
-            f"{told['above_mib']:,.0f} MiB above the data",
+            f"{rows:>7,} rows ({read:,} read, {kept:,} used): "
+            f"preprocess {told['seconds']['preprocess']:.1f} s, train {told['seconds']['train']:.1f} s, "
+            f"total {total:.1f} s, {told['above_mib']:,.0f} MiB above the data",
             flush=True,
         )
     if len(points) > 1:

@@ -89,6 +89,7 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Sequence[str] | NgramCounts) -> npt.NDArray[Any]:  # noqa: N803
         """The likelier class, shape (rows,)."""
+        check_is_fitted(self)
         return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
 
     def weights(self, slope: float = 1.0, offset: float = 0.0) -> Weights:
@@ -102,7 +103,8 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(labels)
         self.classes_, encoded = np.unique(labels, return_inverse=True)
         if len(self.classes_) != 2:  # noqa: PLR2004
-            raise ValueError(f"y holds {len(self.classes_)} class(es): give rows of exactly two")
+            found = f"y holds {len(self.classes_)} class(es)"
+            raise ValueError(f"Only binary classification is supported. {found}: give rows of exactly two")
         return encoded.astype(np.float64)
 
     def __sklearn_tags__(self) -> Any:

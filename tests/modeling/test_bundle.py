@@ -1,0 +1,147 @@
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modeling import bundle
+from modeling.exceptions import BundleError
+from modeling.policy import ATTRIBUTE, Policy, Threshold
+
+POLICY = Policy({ATTRIBUTE: {"flag": Threshold("flag", 0.7, 0.6)}})
+
+
+@pytest.fixture
+def copy(bundle_dir: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundle_dir, tmp_path / "copy"))
+
+
+def refusal(directory: Path) -> str:
+    with pytest.raises(BundleError) as caught:
+        bundle.load(directory)
+    return str(caught.value)
+
+
+def test_a_bundle_scores_raw_texts_as_their_cleaned_selves(bundle_dir: Path) -> None:
+    loaded = bundle.load(bundle_dir)
+    raw, cleaned = loaded.score(["you &amp;\xa0idiot\r\nclown", "you & idiot clown"])[ATTRIBUTE]
+    assert raw == cleaned
+
+
+def test_a_score_does_not_depend_on_the_batch(bundle_dir: Path, sample_rows: list[tuple[str, int]]) -> None:
+    loaded, texts = bundle.load(bundle_dir), [text for text, _ in sample_rows[:50]]
+    together = loaded.score(texts)[ATTRIBUTE]
+    alone = [loaded.score([text])[ATTRIBUTE][0] for text in texts]
+    assert np.array_equal(together, alone)
+
+
+def test_no_texts_have_no_scores(bundle_dir: Path) -> None:
+    assert (0,) == bundle.load(bundle_dir).score([])[ATTRIBUTE].shape
+
+
+@pytest.mark.parametrize("name", bundle.FILES)
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+def test_one_flipped_byte_is_refused_with_the_files_name_or_changes_the_digest(
+    copy: Path, name: str, place: float
+) -> None:
+    before, path = bundle.digest_of(copy), copy / name
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * place)] ^= 0x01
+    path.write_bytes(content)
+    try:
+        assert before != bundle.load(copy).digest
+    except BundleError as error:
+        assert name == bundle.PASSPORT or name in str(error)  # noqa: PT017  either outcome will do
+    else:
+        assert name == bundle.PASSPORT
+
+
+@pytest.mark.parametrize("name", [bundle.WEIGHTS, bundle.POLICY])
+def test_a_missing_file_is_named(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    assert name in refusal(copy)
+
+
+def test_a_truncated_file_is_named(copy: Path) -> None:
+    path = copy / bundle.WEIGHTS
+    path.write_bytes(path.read_bytes()[:-1])
+    assert "weights.safetensors" in refusal(copy)
+
+
+def test_no_bundle_at_all_says_how_to_get_one(tmp_path: Path) -> None:
+    assert "no bundle there: train one" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{"../policy.json": "0"}, {"passport.json": "0"}, {}, {"/etc/passwd": "0", "policy.json": "0"}],
+)
+def test_a_passport_that_points_elsewhere_is_refused(copy: Path, files: dict[str, str]) -> None:
+    passport = json.loads((copy / bundle.PASSPORT).read_text())
+    (copy / bundle.PASSPORT).write_text(json.dumps({**passport, "files": files}))
+    assert "is not a bundle's list" in refusal(copy)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"kind": "hashed-linear"}', '{"files": 3}'])
+def test_a_passport_that_cannot_be_read_is_refused(copy: Path, content: str) -> None:
+    (copy / bundle.PASSPORT).write_text(content)
+    assert "passport.json" in refusal(copy)
+
+
+def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    bundle.save(tmp_path / "odd", b"weights", POLICY, {"kind": "oracle"})
+    assert "kind='oracle' is none of hashed-linear" in refusal(tmp_path / "odd")
+
+
+def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
+    bundle.save(tmp_path / "odd", b"\x08\0\0\0\0\0\0\0{}      ", POLICY, {"kind": "hashed-linear"})
+    assert "weights.safetensors: tensors {}" in refusal(tmp_path / "odd")
+
+
+@pytest.mark.parametrize("weights", [b"", b"short", b"\xff" * 64])
+def test_weights_that_are_no_safetensors_are_refused(tmp_path: Path, weights: bytes) -> None:
+    bundle.save(tmp_path / "odd", weights, POLICY, {"kind": "hashed-linear"})
+    assert "weights.safetensors" in refusal(tmp_path / "odd")
+
+
+def test_what_mlflow_adds_does_not_change_the_digest(copy: Path) -> None:
+    before = bundle.digest_of(copy)
+    (copy / "MLmodel").write_text("flavors: {}")
+    assert before == bundle.load(copy).digest == bundle.digest_of(copy)
+
+
+def test_the_same_content_has_the_same_digest_anywhere(tmp_path: Path) -> None:
+    digests = {bundle.save(tmp_path / name, b"w", POLICY, {"kind": "k"}) for name in ("a", "b")}
+    assert 1 == len(digests)
+
+
+def test_a_bundle_is_never_written_over(copy: Path) -> None:
+    with pytest.raises(BundleError, match="exists already"):
+        bundle.save(copy, b"w", POLICY, {"kind": "k"})
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], check=True)
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_leaves_nothing_behind(full_disk: Path) -> None:
+    with pytest.raises(BundleError, match="No space left on device: make room"):
+        bundle.save(full_disk / "bundle", b"w" * 1_000_000, POLICY, {"kind": "k"})
+    assert [] == list(full_disk.iterdir())
+
+
+def test_mlflows_wrapper_gives_score_action_and_rule(bundle_dir: Path) -> None:
+    wrapper, loaded = bundle._load_pyfunc(str(bundle_dir)), bundle.load(bundle_dir)
+    texts = ["you idiot clown, go away", "does figure 2 show the dose?"]
+    told = wrapper.predict(pd.DataFrame({"text": texts}))
+    assert ["score", "action", "rule"] == list(told.columns)
+    assert loaded.score(texts)[ATTRIBUTE].tolist() == told["score"].tolist()
