@@ -2,13 +2,13 @@
 
 A text's n-grams are its runs of 2 to 5 code points and its words and pairs of words, lower-cased.
 Each is a polynomial over its code points modulo 2**64 (a rolling hash: Karp and Rabin 1987), mixed
-(the finaliser of MurmurHash3, Appleby 2011) and cut to its upper 20 bits: its slot. Nothing here
-depends on the process, the platform or Python's ``hash``.
+(xor-shift and multiply, as MurmurHash3's finaliser does, Appleby 2011) and cut to its upper 20 bits:
+its slot. Nothing here depends on the process, the platform or Python's ``hash``.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -17,21 +17,27 @@ import numpy.typing as npt
 BITS: Final = 20
 SLOTS: Final = 1 << BITS
 CHAR_NGRAMS: Final = (2, 3, 4, 5)
+LARGEST_COUNT: Final = np.iinfo(np.uint16).max
+# 1 + ln(count) by count; counts over the largest are taken for it.
+SUBLINEAR: Final = np.concatenate(([0.0], 1.0 + np.log(np.arange(1, LARGEST_COUNT + 1)))).astype(np.float32)
 
 UInts = npt.NDArray[np.uint64]
-Ints = npt.NDArray[np.int64]
+Slots = npt.NDArray[np.uint32]
+Counts = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
 
 _BASE: Final = 0x9E3779B97F4A7C15  # odd, hence invertible modulo 2**64
-_PAIR: Final = np.uint64(0xD6E8FEB86659FD93)
-_MIX: Final = (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53))
+_MIX: Final = np.uint64(0xFF51AFD7ED558CCD)
+_FOLD: Final = np.uint64(0xC4CEB9FE1A85EC53)
 _HALF: Final = np.uint64(33)
 _CUT: Final = np.uint64(64 - BITS)
-# A seed for each kind of n-gram, so that the word "cat" and the letters "cat" fall into different slots.
-_SEEDS: Final = {n: np.uint64(0xA0761D6478BD642F * n % (1 << 64)) for n in CHAR_NGRAMS}
+# So that the word "cat" and the letters "cat" fall into different slots, and pairs into yet others.
 _WORD_SEED: Final = np.uint64(0xE7037ED1A0B428DB)
-_PAIR_SEED: Final = np.uint64(0x8EBC6AF09C88C6E3)
-_WORD: Final = re.compile(r"\b\w\w+\b")
+_PAIR: Final = np.uint64(0xD6E8FEB86659FD93)
+_LAST_PLANE_0: Final = 0xFFFF
+# Letters, digits and the underscore; what lies beyond plane 0 (emoji, rare scripts) counts as a letter.
+_LETTERS: Final = [chr(code).isalnum() or chr(code) == "_" for code in range(_LAST_PLANE_0)]
+_IN_WORD: Final = np.array([*_LETTERS, True])
 
 
 def _powers(base: int, count: int) -> UInts:
@@ -48,47 +54,69 @@ class _Powers:
     down: UInts
 
     def upto(self, count: int) -> tuple[UInts, UInts]:
-        if count > len(self.up):
+        up, down = self.up, self.down
+        if count > min(len(up), len(down)):
             size = 1 << count.bit_length()
-            self.up, self.down = _powers(_BASE, size), _powers(pow(_BASE, -1, 1 << 64), size)
-        return self.up[:count], self.down[:count]
+            up, down = _powers(_BASE, size), _powers(pow(_BASE, -1, 1 << 64), size)
+            self.up, self.down = up, down
+        return up[:count], down[:count]
 
 
 _POWERS: Final = _Powers(_powers(_BASE, 1 << 12), _powers(pow(_BASE, -1, 1 << 64), 1 << 12))
 
 
-def _slot(hashes: UInts, seed: np.uint64) -> Ints:
-    for factor in _MIX:
-        hashes = hashes ^ seed
-        hashes ^= hashes >> _HALF
-        hashes *= factor
-    return ((hashes ^ (hashes >> _HALF)) >> _CUT).astype(np.int64)
-
-
-def ngram_slots(text: str) -> Ints:
+def ngram_slots(text: str) -> Slots:
     """The slot of every n-gram of a cleaned text, repeats included, shape (n-grams,)."""
-    text = f" {text.lower()} "
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    codes = np.frombuffer(f" {text.lower()} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     up, down = _POWERS.upto(len(codes))
-    prefix = np.zeros(len(codes) + 1, dtype=np.uint64)
-    np.cumsum((codes + np.uint64(1)) * up, out=prefix[1:])
-    found = [
-        _slot((prefix[n:] - prefix[:-n]) * down[: len(codes) + 1 - n], _SEEDS[n])
-        for n in CHAR_NGRAMS
-        if len(codes) >= n
-    ]
-    spans = np.array([match.span() for match in _WORD.finditer(text)], dtype=np.intp).reshape(-1, 2)
-    words = (prefix[spans[:, 1]] - prefix[spans[:, 0]]) * down[spans[:, 0]]
-    found.append(_slot(words, _WORD_SEED))
-    found.append(_slot(words[:-1] * _PAIR + words[1:], _PAIR_SEED))
-    return np.concatenate(found)
+    prefix = np.empty(len(codes) + 1, dtype=np.uint64)
+    prefix[0] = 0
+    np.multiply(codes, up, out=prefix[1:])
+    np.cumsum(prefix[1:], out=prefix[1:])
+    runs = [(n, max(0, len(codes) + 1 - n)) for n in CHAR_NGRAMS]
+    words = _words(codes, prefix, down)
+    hashes = np.empty(sum(count for _, count in runs) + max(0, 2 * len(words) - 1), dtype=np.uint64)
+    end = 0
+    for n, count in runs:
+        run = hashes[end : end + count]
+        np.subtract(prefix[n : n + count], prefix[:count], out=run)
+        run *= down[:count]
+        end += count
+    np.bitwise_xor(words, _WORD_SEED, out=hashes[end : end + len(words)])
+    np.add(words[:-1] * _PAIR, words[1:], out=hashes[end + len(words) :])
+    return _cut(hashes)
 
 
-def ngram_counts(text: str) -> tuple[Ints, Ints]:
+def _words(codes: Slots, prefix: UInts, down: UInts) -> UInts:
+    """The polynomial of every word of two or more characters, in their order."""
+    inside = _IN_WORD.take(codes, mode="clip")
+    edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
+    starts, ends = edges[::2], edges[1::2]
+    long = ends - starts > 1
+    starts, ends = starts[long], ends[long]
+    return (prefix[ends] - prefix[starts]) * down[starts]
+
+
+def _cut(hashes: UInts) -> Slots:
+    hashes ^= hashes >> _HALF
+    hashes *= _MIX
+    hashes ^= hashes >> _HALF
+    hashes *= _FOLD
+    hashes >>= _CUT
+    return hashes.astype(np.uint32)
+
+
+def ngram_counts(text: str) -> tuple[Slots, Counts]:
     """The distinct slots of a cleaned text in rising order, and how often each occurs."""
-    slots = np.sort(ngram_slots(text))
-    starts = np.flatnonzero(np.concatenate(([True], slots[1:] != slots[:-1])))
-    return slots[starts], np.diff(starts, append=len(slots))
+    slots = ngram_slots(text)
+    slots.sort()
+    first = np.empty(len(slots), dtype=np.bool_)
+    first[:1] = True
+    np.not_equal(slots[1:], slots[:-1], out=first[1:])
+    starts = np.flatnonzero(first)
+    ends = np.empty_like(starts)
+    ends[:-1], ends[-1:] = starts[1:], len(slots)
+    return slots[starts], ends - starts
 
 
 @dataclass(frozen=True)
@@ -96,15 +124,19 @@ class Weights:
     """A hashed linear model, ready to score.
 
     Attributes:
-        idf: weight of each slot, 0 where no learning row had it, shape (SLOTS,), float32.
-        coefficients: of the normalised features, idf included, calibration included, shape (SLOTS,).
+        table: by slot, idf (0 where no learning row had the slot) and coefficient (idf and calibration
+            included), shape (SLOTS, 2), float32: side by side, so that a slot costs one look into memory.
         intercept: calibration included.
 
     """
 
-    idf: npt.NDArray[np.float32]
-    coefficients: npt.NDArray[np.float32]
+    table: npt.NDArray[np.float32]
     intercept: float
+
+    @cached_property
+    def pairs(self) -> npt.NDArray[np.complex64]:
+        """The same memory with idf as real and coefficient as imaginary part, shape (SLOTS,)."""
+        return self.table.view(np.complex64)[:, 0]
 
 
 def logits(texts: Sequence[str], weights: Weights) -> Floats:
@@ -117,10 +149,11 @@ def logits(texts: Sequence[str], weights: Weights) -> Floats:
 
 def _logit(text: str, weights: Weights) -> float:
     slots, counts = ngram_counts(text)
-    frequencies = 1.0 + np.log(counts)
-    features = frequencies * weights.idf[slots]
-    length = np.sqrt(features @ features) or 1.0
-    return float(frequencies @ weights.coefficients[slots] / length + weights.intercept)
+    frequencies = SUBLINEAR.take(counts, mode="clip")
+    known = weights.pairs[slots]
+    features = frequencies * known.real
+    length = float(features @ features) ** 0.5
+    return float(frequencies @ known.imag) / (length or 1.0) + weights.intercept
 
 
 def sigmoid(values: Floats) -> Floats:

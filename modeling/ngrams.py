@@ -11,15 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from modeling.hashing import SLOTS, Floats, ngram_counts
+from modeling.hashing import LARGEST_COUNT, SLOTS, SUBLINEAR, Floats, ngram_counts
 
 BLOCK_ROWS = 4096
 # Counts that are expanded to floats once and kept (4 bytes each); more of them are expanded in passing.
 KEEP_EXPANDED = 1 << 25
-_LARGEST = np.iinfo(np.uint16).max
-_LOGS = np.concatenate(([0.0], 1.0 + np.log(np.arange(1, _LARGEST + 1)))).astype(np.float32)
-_SQUARES = _LOGS**2
-_ONES = np.minimum(np.arange(_LARGEST + 1), 1).astype(np.float32)
+_SQUARES = SUBLINEAR**2
+_ONES = np.minimum(np.arange(LARGEST_COUNT + 1), 1).astype(np.float32)
 
 Progress = Callable[[str], None]
 
@@ -55,7 +53,7 @@ class NgramCounts:
 
     def times(self, vector: npt.NDArray[np.float32]) -> Floats:
         """Row sums of ``(1 + ln count) * vector[slot]``, shape (len(self),)."""
-        return self._times(_LOGS, vector)
+        return self._times(SUBLINEAR, vector)
 
     def lengths(self, idf: npt.NDArray[np.float32]) -> Floats:
         """Euclidean length of every row of ``(1 + ln count) * idf[slot]``, shape (len(self),)."""
@@ -63,7 +61,7 @@ class NgramCounts:
 
     def transposed_times(self, vector: Floats) -> Floats:
         """Slot sums of ``(1 + ln count) * vector[row]``, shape (SLOTS,)."""
-        return self._transposed_times(_LOGS, vector)
+        return self._transposed_times(SUBLINEAR, vector)
 
     def document_frequencies(self) -> Floats:
         """In how many of the chosen texts each slot occurs, shape (SLOTS,)."""
@@ -84,7 +82,7 @@ class NgramCounts:
         return total
 
     def _blocks(self, table: npt.NDArray[np.float32]) -> Iterable[tuple[slice, sparse.csr_array]]:
-        if table is not _LOGS or len(self.slots) > KEEP_EXPANDED:
+        if table is not SUBLINEAR or len(self.slots) > KEEP_EXPANDED:
             return self._expand(table)
         if not self.expanded:
             self.expanded.extend(self._expand(table))
@@ -115,7 +113,7 @@ def count_ngrams(texts: Sequence[str], progress: Progress | None = None) -> Ngra
     for row, text in enumerate(texts):
         found, number = ngram_counts(text)
         start, end = ends[row], ends[row] + len(found)
-        slots[start:end], counts[start:end] = found, np.minimum(number, _LARGEST)
+        slots[start:end], counts[start:end] = found, np.minimum(number, LARGEST_COUNT)
         ends[row + 1] = end
         if progress and row and row % 20_000 == 0:
             progress(f"hashed {row:,} of {len(texts):,} texts")

@@ -14,7 +14,7 @@ from modeling.hashing import SLOTS, Weights, logits, sigmoid
 from modeling.policy import ATTRIBUTE
 from modeling.text import clean
 
-_SHAPES: Final = {"idf": [SLOTS], "coefficients": [SLOTS], "intercept": [1]}
+_SHAPES: Final = {"table": [SLOTS, 2], "intercept": [1]}
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _LENGTH_BYTES: Final = 8
 
@@ -34,8 +34,7 @@ def to_bytes(weights: Weights) -> bytes:
     """The weights as a safetensors file: the same weights give the same bytes."""
     return save(
         {
-            "idf": weights.idf,
-            "coefficients": weights.coefficients,
+            "table": weights.table,
             "intercept": np.array([weights.intercept], dtype=np.float64),
         }
     )
@@ -65,7 +64,7 @@ def weights_of(path: Path) -> Weights:
         raise BundleError(f"{path}: cannot be read ({error}): fetch the bundle again") from error
     if shapes != _SHAPES:
         raise BundleError(f"{path}: tensors {shapes} are not {_SHAPES}: fetch a bundle of this version")
-    return Weights(tensors["idf"], tensors["coefficients"], float(tensors["intercept"][0]))
+    return Weights(tensors["table"], float(tensors["intercept"][0]))
 
 
 def _mapped(path: Path) -> dict[str, npt.NDArray[Any]]:

@@ -13,7 +13,6 @@ _AMPERSANDS: Final = re.compile(r"&(?:(?:amp|AMP|#0*38|#[xX]0*26);?)+")
 _ENTITY: Final = re.compile(r"&[#A-Za-z]")
 _UNSEEN: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
-_SPACE: Final = re.compile(r"\s+")
 _SPACE_IN_LINE: Final = re.compile(r"[^\S\r\n]+")
 _OPEN: Final = r"[*_~(\[\\# \t]{0,6}"
 _CLOSE: Final = r"[*_~)\]\\ \t]{0,6}"
@@ -29,11 +28,13 @@ def clean(text: str) -> str:
     zero-width characters, and "EDIT: …" tails: authors add them when a comment has survived for
     a while, so they tell the label and never stand in a message that has just been written.
     """
-    text = _unescape(text)
-    text = _SURROGATE.sub("\ufffd", _UNSEEN.sub("", text))
-    text = _LEADING_EDIT.sub("", _SPACE_IN_LINE.sub(" ", text).strip())
-    text = _EDIT_TAIL.sub("", text)
-    return _SPACE.sub(" ", text).strip()
+    text = _UNSEEN.sub("", _unescape(text))
+    if not text.isascii():
+        text = _SURROGATE.sub("\ufffd", text)
+    if "edit" in text.lower():
+        text = _LEADING_EDIT.sub("", _SPACE_IN_LINE.sub(" ", text).strip())
+        text = _EDIT_TAIL.sub("", text)
+    return " ".join(text.split())
 
 
 def _unescape(text: str) -> str:

@@ -13,6 +13,7 @@ from modeling.split import fold_of, frozen_key
 from modeling.text import clean
 from modeling.train import train
 from tests.corpus import make_rows
+from tests.settings import TEST
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,15 @@ def messages(bundle_dir: Path, sample_rows: list[tuple[str, int]]) -> Messages:
     flagged = [text for text in ranked if actions[text] == "flag"]
     assert (actions[ranked[0]], actions[ranked[-1]]) == ("allow", "remove")
     return Messages(ranked[0], flagged[len(flagged) // 2], ranked[-1])
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The real r/science file."""
+    if TEST.data is None:
+        reason = "CHATMOD_TEST_DATA='' names no file: set it to reddit_test.csv of the r/science data"
+        (pytest.fail if TEST.ci else pytest.skip)(reason)
+    return TEST.data
 
 
 @pytest.fixture(scope="session")

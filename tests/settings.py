@@ -7,10 +7,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class TestSettings:
-    """What CI sets: CHATMOD_TEST_DATA names the real r/science file."""
+    """What CI sets: CI itself, and CHATMOD_TEST_DATA, which names the real r/science file."""
 
     __test__ = False
     data: Path | None
+    ci: bool
 
 
 def _read() -> TestSettings:
@@ -19,7 +20,12 @@ def _read() -> TestSettings:
     if unknown:
         raise ValueError(f"{unknown[0]} is no setting of the tests: use one of {sorted(known)}")
     data = os.environ.get("CHATMOD_TEST_DATA")
-    return TestSettings(Path(data) if data else None)
+    return TestSettings(Path(data) if data else None, os.environ.get("CI") == "true")
+
+
+def of_the_product() -> list[str]:
+    """The names of settings that whoever runs the tests has chosen for the product."""
+    return [key for key in os.environ if key.startswith("CHATMOD_") and not key.startswith("CHATMOD_TEST_")]
 
 
 TEST = _read()

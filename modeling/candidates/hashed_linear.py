@@ -95,8 +95,8 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
     def weights(self, slope: float = 1.0, offset: float = 0.0) -> Weights:
         """What the service needs; the calibrated logit is ``slope * logit + offset``."""
         check_is_fitted(self)
-        coefficients = (self.coef_ * self.idf_ * slope).astype(np.float32)
-        return Weights(self.idf_, coefficients, self.intercept_ * slope + offset)
+        table = np.column_stack((self.idf_, self.coef_ * self.idf_ * slope)).astype(np.float32)
+        return Weights(table, self.intercept_ * slope + offset)
 
     def _encode(self, y: npt.ArrayLike) -> Floats:
         labels = np.asarray(y)

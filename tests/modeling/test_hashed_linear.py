@@ -21,7 +21,7 @@ LABELS = np.array([label for _, label in ROWS])
 
 
 class NumbersAsTexts(HashedLinearClassifier):
-    """Writes each row of numbers as a text: scikit-learn's own checks bring numbers, and skip what wants texts."""
+    """Rows of numbers written as texts: scikit-learn's checks bring numbers, and skip what wants texts."""
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
         X, y = validate_data(self, X, y)  # noqa: N806

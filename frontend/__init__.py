@@ -1,0 +1,1 @@
+"""The chat page: shows what the service decided and decides nothing."""

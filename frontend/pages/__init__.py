@@ -1,0 +1,1 @@
+"""The pages of the chat; beside `app` the only modules that know Streamlit."""

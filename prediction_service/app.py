@@ -1,0 +1,199 @@
+"""The Flask application: loader, dialects, metrics and log wired together. gunicorn calls `wsgi()`."""
+
+import contextlib
+import json
+import re
+import time
+import uuid
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import (
+    ClientDisconnected,
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    RequestEntityTooLarge,
+)
+
+from prediction_service import logs, openapi, problems, settings
+from prediction_service.dialects import records
+from prediction_service.loader import Loaded, Loader, source
+from prediction_service.metrics import CONTENT_TYPE, Metrics
+from prediction_service.problems import Refusal
+from prediction_service.readiness import describe
+from prediction_service.service import Moderator
+from prediction_service.settings import PREFIX, Settings
+from prediction_service.wire import Alive, FieldError
+
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+RETRY_AFTER_S: Final = 1
+CHUNK_BYTES: Final = 65_536
+DISCARDED_BYTES: Final = 67_108_864
+PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(options: Settings, loader: Loader, metrics: Metrics) -> Flask:
+    """The application over a loader that somebody else starts."""
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = options.max_body_bytes
+    limits = records.Limits(options.max_records, options.max_text_chars)
+    app.register_blueprint(records.blueprint(partial(_moderator, loader), metrics, limits))
+    _add_operations(app, options, loader, metrics)
+    _add_descriptions(app, options)
+    _add_accounting(app, metrics)
+    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(HTTPException, partial(_http_error, options))
+    app.register_error_handler(ClientDisconnected, _stalled)
+    app.register_error_handler(Exception, _unexpected)
+    return app
+
+
+def wsgi() -> Flask:
+    """The application of one gunicorn worker, its loader started."""
+    options = settings.load()
+    logs.configure(options.log_level)
+    shared = settings.metrics_directory()
+    metrics = Metrics(shared)
+
+    def serves(loaded: Loaded) -> None:
+        metrics.serves(loaded.version, loaded.bundle.digest, loaded.bundle.kind)
+
+    loader = Loader(
+        source(options),
+        retry=options.bundle is None,
+        on_ready=serves,
+        timed=metrics.inferred,
+        promise=shared / "ready" if shared else None,
+    )
+    loader.start()
+    return create_app(options, loader, metrics)
+
+
+def _moderator(loader: Loader) -> Moderator:
+    state = loader.current()
+    if state.moderator is None:
+        raise Refusal(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"no model is ready ({state.detail}): ask again when /readyz answers 200",
+            headers={"Retry-After": str(RETRY_AFTER_S)},
+        )
+    return state.moderator
+
+
+def _add_operations(app: Flask, options: Settings, loader: Loader, metrics: Metrics) -> None:
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return Response(Alive().model_dump_json(), mimetype="application/json")
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        state = loader.current()
+        ready = state.status == "ready"
+        answer = Response(
+            describe(state, options.model_name).model_dump_json(),
+            HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE,
+            mimetype="application/json",
+        )
+        if not ready:
+            answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return answer
+
+    @app.get("/metrics")
+    def figures() -> Response:
+        return Response(metrics.page(), content_type=CONTENT_TYPE)
+
+
+def _add_descriptions(app: Flask, options: Settings) -> None:
+    @app.get("/openapi.json")
+    def description() -> Response:
+        return Response(json.dumps(openapi.document(options)), mimetype="application/json")
+
+    @app.get("/docs")
+    def docs() -> Response:
+        page = openapi.page(openapi.document(options), options, request.root_url.rstrip("/"))
+        return Response(page, mimetype="text/html", headers={"Content-Security-Policy": openapi.PAGE_POLICY})
+
+
+def _add_accounting(app: Flask, metrics: Metrics) -> None:
+    @app.before_request
+    def begin() -> None:
+        g.started = time.perf_counter()
+        offered = request.headers.get("X-Request-ID", "")
+        g.request_id = offered if REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex
+        structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+    @app.after_request
+    def end(answer: Response) -> Response:
+        if HTTPStatus.BAD_REQUEST <= answer.status_code != HTTPStatus.REQUEST_TIMEOUT:
+            _discard_body()
+        answer.headers["X-Request-ID"] = g.request_id
+        seconds = time.perf_counter() - g.started
+        endpoint = request.url_rule.rule if request.url_rule else "unmatched"
+        metrics.answered(request.method, endpoint, answer.status_code, seconds)
+        write = log.debug if endpoint in PROBES else log.info
+        write(
+            "request",
+            method=request.method,
+            endpoint=endpoint,
+            status=answer.status_code,
+            duration_ms=round(seconds * 1000, 3),
+        )
+        return answer
+
+    @app.teardown_request
+    def forget(_error: BaseException | None) -> None:
+        # the thread goes on to other requests, and to lines of gunicorn's own
+        structlog.contextvars.clear_contextvars()
+
+
+def _discard_body() -> None:
+    """Read what a refused client is still sending, or it sees a broken connection and not the refusal."""
+    body, discarded = request.environ["wsgi.input"], 0
+    with contextlib.suppress(OSError):
+        while discarded < DISCARDED_BYTES and (chunk := body.read(CHUNK_BYTES)):
+            discarded += len(chunk)
+
+
+def _refused(refusal: Refusal) -> Response:
+    document = refusal.document(request.path, g.request_id)
+    return Response(
+        document.model_dump_json(),
+        refusal.status,
+        headers=refusal.headers,
+        content_type=problems.CONTENT_TYPE,
+    )
+
+
+def _http_error(options: Settings, error: HTTPException) -> Response | HTTPException:
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    if status < HTTPStatus.BAD_REQUEST:
+        return error
+    detail, errors, headers = error.description or status.phrase, [], {}
+    if isinstance(error, NotFound):
+        detail = "there is nothing at this path: see /docs for those of this service"
+    elif isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        detail, headers = f"{request.method} is not answered here: use {allowed}", {"Allow": allowed}
+    elif isinstance(error, RequestEntityTooLarge):
+        remedy = f"send at most {options.max_body_bytes} bytes, or raise {PREFIX}MAX_BODY_BYTES"
+        size = f"{request.content_length} bytes" if request.content_length else "too large"
+        errors = [FieldError(field="body", value=size, remedy=remedy)]
+        detail = f"the body is {size}: {remedy}"
+    return _refused(Refusal(status, detail, errors=errors, headers=headers))
+
+
+def _stalled(_error: ClientDisconnected) -> Response:
+    detail = "the rest of the body did not come: send the request again, whole"
+    return _refused(Refusal(HTTPStatus.REQUEST_TIMEOUT, detail))
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected error", exc_info=error)
+    detail = "an error of the service, not of the request: report it with this request id"
+    return _refused(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, detail))

@@ -1,0 +1,1 @@
+"""One wire format a module: schemas, blueprint, errors."""

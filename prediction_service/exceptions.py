@@ -1,0 +1,17 @@
+"""What the service raises on purpose: every message names the field, the value and the remedy."""
+
+
+class ServiceError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class SettingsError(ServiceError):
+    """A setting that is unknown, missing or cannot be read."""
+
+
+class RegistryError(ServiceError):
+    """The registry could not give the model version that was asked for."""
+
+
+class RegistryUnreachableError(RegistryError):
+    """The registry did not answer: a cached bundle may stand in."""

@@ -1,0 +1,77 @@
+"""What Prometheus reads: counters that add up across the workers of one server. Knows no Flask."""
+
+from collections import Counter as Tally
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """The service's figures, of this process, or of all workers that share ``directory``."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "http_requests",
+            "Requests answered.",
+            ("method", "endpoint", "status"),
+            registry=self._registry,
+        )
+        self._latency = Histogram(
+            "http_request_duration_seconds",
+            "Seconds from a request's arrival in the application to its answer.",
+            ("method", "endpoint"),
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._inference = Histogram(
+            "inference_duration_seconds",
+            "Seconds of one scoring call, which is one batch.",
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._messages = Counter(
+            "messages_processed", "Messages decided, by action.", ("action",), registry=self._registry
+        )
+        self._model = Gauge(
+            "model_info",
+            "1 for the model that is served.",
+            ("version", "digest", "kind"),
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
+
+    def answered(self, method: str, endpoint: str, status: int, seconds: float) -> None:
+        """Count one answer; ``endpoint`` is a route, never what a client wrote."""
+        method = method if method in METHODS else "OTHER"
+        self._requests.labels(method, endpoint, str(status)).inc()
+        self._latency.labels(method, endpoint).observe(seconds)
+
+    def inferred(self, seconds: float) -> None:
+        """Note one scoring call."""
+        self._inference.observe(seconds)
+
+    def decided(self, actions: Iterable[str]) -> None:
+        """Count a batch's messages by action."""
+        for action, count in Tally(actions).items():
+            self._messages.labels(action).inc(count)
+
+    def serves(self, version: str, digest: str, kind: str) -> None:
+        """Say which model answers."""
+        self._model.labels(version, digest, kind).set(1)
+
+    def page(self) -> bytes:
+        """The figures in Prometheus's text format."""
+        if self._directory is None:
+            return generate_latest(self._registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared, path=str(self._directory))  # type: ignore[no-untyped-call]
+        return generate_latest(shared)

@@ -1,0 +1,69 @@
+"""The moderator: a batch of texts in, a batch of decisions out. Knows no HTTP and no registry."""
+
+import math
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from modeling.bundle import Bundle
+from modeling.policy import Decision, decide
+from prediction_service.exceptions import ServiceError
+
+SELF_TEST: Final = ("Thank you, that paper answers my question.", "you absolute idiot, delete your account")
+SELF_TEST_TOLERANCE: Final = 1e-9
+
+
+def _nothing(_seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Moderator:
+    """One bundle under one version: scores a whole batch in one call, then asks the policy.
+
+    ``timed`` is told how long each scoring call took.
+    """
+
+    bundle: Bundle
+    model_version: str
+    timed: Callable[[float], None] = _nothing
+
+    @cached_property
+    def policy_version(self) -> str:
+        """The policy's version; cached, since it is a hash over the policy's JSON."""
+        return self.bundle.policy.version
+
+    def moderate(self, texts: Sequence[str]) -> list[Decision]:
+        """A decision for each text, in their order."""
+        started = time.perf_counter()
+        scores = self.bundle.score(texts)
+        self.timed(time.perf_counter() - started)
+        attributes = list(scores)
+        decisions = []
+        for row in zip(*(scores[name].tolist() for name in attributes), strict=True):
+            by_name = dict(zip(attributes, row, strict=True))
+            action, rule = decide(by_name, self.bundle.policy)
+            decisions.append(
+                Decision(uuid.uuid4().hex, action, rule, by_name, self.model_version, self.policy_version)
+            )
+        return decisions
+
+
+def self_test(moderator: Moderator) -> None:
+    """Score two fixed messages, together and alone, before anybody else's.
+
+    Raises:
+        ServiceError: the bundle gives no decision, or another one in a batch than alone.
+
+    """
+    together = moderator.moderate(SELF_TEST)
+    alone = [moderator.moderate([text])[0] for text in SELF_TEST]
+    for one, other in zip(together, alone, strict=True):
+        for name, score in one.scores.items():
+            if not math.isclose(score, other.scores[name], abs_tol=SELF_TEST_TOLERANCE):
+                raise ServiceError(
+                    f"self-test {name}={score!r} in a batch and {other.scores[name]!r} alone: "
+                    "do not serve this bundle, train it again"
+                )

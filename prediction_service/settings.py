@@ -1,0 +1,155 @@
+"""The service's settings: CHATMOD_API_* read once into a frozen object; the environment's only reader."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from prediction_service.exceptions import SettingsError
+
+PREFIX: Final = "CHATMOD_API_"
+LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+REGISTRY_URL: Final = re.compile(r"https?://[^/@\s]+(/[^@\s]*)?")
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that must not be shown: ask for it with `reveal`."""
+
+    _value: str
+
+    def __repr__(self) -> str:
+        """Never the value."""
+        return "'***'"
+
+    __str__ = __repr__
+
+    def reveal(self) -> str:
+        """The value itself."""
+        return self._value
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not low <= int(text) <= high:
+            raise ValueError(f"give a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _matching(pattern: str, remedy: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(remedy)
+        return text
+
+    return parse
+
+
+def _log_level(text: str) -> str:
+    if text not in LOG_LEVELS:
+        raise ValueError(f"give one of {', '.join(LOG_LEVELS)}")
+    return text
+
+
+def _registry_url(text: str) -> str:
+    if not REGISTRY_URL.fullmatch(text):
+        raise ValueError(f"give http(s)://host:port, and credentials in {PREFIX}REGISTRY_TOKEN")
+    return text.rstrip("/")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that an operator can choose; the names are those of CHATMOD_API_* in lower case."""
+
+    host: str = "127.0.0.1"
+    port: int = 9696
+    workers: int = 2
+    threads: int = 4
+    bundle: Path | None = None
+    model_version: str | None = None
+    model_name: str = "chat-moderation"
+    registry_url: str = "http://127.0.0.1:5000"
+    registry_token: Secret | None = None
+    cache_dir: Path = Path(".chatmod/cache")
+    model_digest: str | None = None
+    max_records: int = 10_000
+    max_text_chars: int = 20_000
+    max_body_bytes: int = 33_554_432
+    log_level: str = "info"
+    graceful_timeout_s: int = 30
+
+
+PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "host": _matching(r"[^\s/]+", "give an address or a host name"),
+    "port": _integer(1, 65535),
+    "workers": _integer(1, 256),
+    "threads": _integer(1, 256),
+    "bundle": Path,
+    "model_version": _matching(r"[1-9][0-9]{0,11}", "give the integer of a registered version"),
+    "model_name": _matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "give a registered model's name"),
+    "registry_url": _registry_url,
+    "registry_token": Secret,
+    "cache_dir": Path,
+    "model_digest": _matching(r"[0-9a-f]{64}", "give the bundle's 64 lower-case hexadecimal digits"),
+    "max_records": _integer(1, 1_000_000),
+    "max_text_chars": _integer(1, 10_000_000),
+    "max_body_bytes": _integer(1024, 1_073_741_824),
+    "log_level": _log_level,
+    "graceful_timeout_s": _integer(1, 3600),
+}
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read CHATMOD_API_* (by default from the process's environment); an empty value counts as unset.
+
+    Raises:
+        SettingsError: a name is unknown, a value cannot be read, or no model (or two) is named.
+
+    """
+    given = {
+        key.removeprefix(PREFIX): value
+        for key, value in (os.environ if environ is None else environ).items()
+        if key.startswith(PREFIX)
+    }
+    known = {name.upper(): name for name in PARSERS}
+    if unknown := sorted(given.keys() - known.keys()):
+        raise SettingsError(
+            f"{PREFIX}{unknown[0]} is no setting of this service: "
+            f"remove it, or name one of {', '.join(PREFIX + name for name in known)}"
+        )
+    settings = Settings(**{known[name]: _parse(name, text) for name, text in given.items() if text})
+    _check_model(settings)
+    return settings
+
+
+def _parse(name: str, text: str) -> Any:
+    try:
+        return PARSERS[name.lower()](text)
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}{name}={text[:200]!r} cannot be used: {error}") from error
+
+
+def _check_model(settings: Settings) -> None:
+    if settings.bundle is None and settings.model_version is None:
+        raise SettingsError(
+            f"{PREFIX}BUNDLE='' and {PREFIX}MODEL_VERSION='' name no model: "
+            "set the first to a bundle's directory, or the second to a registered version"
+        )
+    if settings.bundle is not None and settings.model_version is not None:
+        raise SettingsError(
+            f"{PREFIX}BUNDLE={str(settings.bundle)!r} and {PREFIX}MODEL_VERSION={settings.model_version!r} "
+            "name two models: unset one of them"
+        )
+
+
+def metrics_directory(environ: Mapping[str, str] | None = None) -> Path | None:
+    """Where the workers of this server share their metrics; nothing outside gunicorn.
+
+    The name is Prometheus's own: its client reads it when it is imported.
+    """
+    text = (os.environ if environ is None else environ).get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(text) if text else None

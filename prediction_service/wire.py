@@ -1,0 +1,140 @@
+"""The shapes on the wire of /predict, /readyz and refusals: pydantic schemas only, no Flask, no model."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+
+SEED_MODEL = "chat-moderation-model"
+MAX_INT64 = 2**63 - 1
+Action = Literal["allow", "flag", "remove"]
+ShortText = Annotated[StrictStr, Field(max_length=512)]
+WholeNumber = Annotated[StrictInt, Field(ge=-MAX_INT64 - 1, le=MAX_INT64)]
+MessageId = Annotated[
+    ShortText | WholeNumber,
+    Field(description="The client's own name for this message: text or a whole number, echoed as it came."),
+]
+
+
+class Wire(BaseModel):
+    """What every shape shares: unknown fields are passed over, so that a client may send more."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        frozen=True,
+        ser_json_inf_nan="null",
+        protected_namespaces=(),
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+class Record(Wire):
+    """One message to judge."""
+
+    body: StrictStr = Field(description="The message's text; not empty, not only white space.")
+    message_id: MessageId
+
+
+class PredictRequest(Wire):
+    """What POST /predict takes: a batch of messages, scored in one call."""
+
+    Records: list[Record] = Field(description="The messages, at least one.")
+
+
+class Verdict(Wire):
+    """The score of one message and what the policy makes of it."""
+
+    moderate_message: float = Field(
+        ge=0, le=1, description="Probability that this community's moderators would remove the message."
+    )
+    message_id: MessageId
+    action: Action = Field(description="allow, flag (hide until a reader peeks) or remove.")
+    rule: str = Field(description="The rule that fired, or: default.")
+    id: str = Field(description="This decision's own id.")
+    policy_version: str
+
+
+class Prediction(Wire):
+    """One verdict and the model that gave it."""
+
+    model: str = SEED_MODEL
+    version: str = Field(description="The registered version, or sha256:<12 digits> for a bundle from disk.")
+    prediction: Verdict
+
+
+class PredictResponse(Wire):
+    """What POST /predict answers: one prediction a record, in the order of the records."""
+
+    predictions: list[Prediction]
+
+
+class Alive(Wire):
+    """What GET /healthz answers while the process lives."""
+
+    status: Literal["alive"] = "alive"
+
+
+class ModelInfo(Wire):
+    """Which model answers, and where its bundle was taken from."""
+
+    name: str
+    version: str
+    digest: str
+    kind: str
+    source: Literal["registry", "cache", "disk"]
+
+
+class ThresholdInfo(Wire):
+    """One action of one attribute: whether it can fire, and from which score."""
+
+    reachable: bool
+    threshold: float | None
+    target: float
+    precision: float | None
+    recall: float | None
+    reason: str = Field(description="Why the action is off; empty when it is reachable.")
+
+
+class PolicyInfo(Wire):
+    """The thresholds in force, by attribute and action."""
+
+    version: str
+    attributes: dict[str, dict[str, ThresholdInfo]]
+
+
+class DataInfo(Wire):
+    """Which comments the model learned from."""
+
+    source: str
+    name: str
+    rows: int
+    is_sample: bool
+
+
+class Readiness(Wire):
+    """What GET /readyz answers: 200 with a model, 503 without one."""
+
+    status: Literal["ready", "loading", "failed"]
+    detail: str
+    model: ModelInfo | None = None
+    policy: PolicyInfo | None = None
+    data: DataInfo | None = None
+
+
+class FieldError(Wire):
+    """One thing that is wrong with a request: where, what, and how to put it right."""
+
+    field: str
+    value: str
+    remedy: str
+
+
+class Problem(Wire):
+    """A refusal (RFC 9457, application/problem+json)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[FieldError] = Field(default_factory=list)

@@ -1,0 +1,177 @@
+"""A gunicorn thread worker that answers what was received before it stops. Knows no Flask and no model.
+
+gunicorn's own thread worker, told to stop, resets connections that wait in the listen queue, hangs up
+on clients whose next request is on its way over a kept connection, waits the whole grace period for
+idle ones, and lingers up to two seconds on the loop that serves everybody for each that it closes.
+This one takes the listen queue to its end, gives kept connections a moment, and lingers in the poller.
+"""
+
+import errno
+import selectors
+import socket
+import struct
+import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+# new connections are already turned away (see listener.py): this is for handshakes on their way
+LISTEN_GRACE_S: Final = 0.25
+# a kept connection's next request may be on its way when the answer that says "close" was not yet due
+IDLE_GRACE_S: Final = 2.0
+LINGER_S: Final = 2.0
+# a client that stops half-way through its request holds a thread no longer than this
+STALL_S: Final = 10
+LINGER_CHUNK: Final = 65_536
+POLL_S: Final = 0.05
+HARMLESS: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED})
+
+
+class DrainingWorker(ThreadWorker):  # type: ignore[misc]
+    """Serves like its base; on SIGTERM it drains before it ends."""
+
+    alive: bool
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lingering: deque[TConn] = deque()
+        self.idle_until: float | None = None
+
+    def accept(self, listener: socket.socket) -> bool:
+        """Take one connection and wait in the poller for its request; False when none was waiting."""
+        try:
+            client, address = listener.accept()
+        except OSError as error:
+            if error.errno not in HARMLESS:
+                raise
+            return False
+        self.nr_conns += 1
+        for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            # not Python's own timeout: the base switches that off before it reads
+            client.setsockopt(socket.SOL_SOCKET, direction, struct.pack("ll", STALL_S, 0))
+        conn = TConn(self.cfg, client, address, listener.getsockname())
+        conn.data_ready = True  # a thread is asked only once the poller has seen the request
+        self._await_request(conn)
+        return True
+
+    def finish_request(self, conn: TConn, future: "Future[bool]") -> None:
+        """After an answer: keep the connection, or close it without holding up the loop."""
+        keep = not future.cancelled() and future.exception() is None and future.result()
+        try:
+            if not keep:
+                self._linger(conn)
+            elif _has_next_request(conn):
+                self.enqueue_req(conn)
+            else:
+                self._await_request(conn)
+        except OSError:
+            self._drop(conn)
+
+    def run(self) -> None:
+        """Serve until told to stop, then drain."""
+        self.poller.register(
+            self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
+        )
+        self.set_accept_enabled(True)
+        while self.alive and self.is_parent_alive():
+            self.notify()
+            self.set_accept_enabled(self.nr_conns < self.worker_connections)
+            self._turn(1.0)
+        self.alive = False
+        self._drain()
+        self.tpool.shutdown(wait=False)
+        self.poller.close()
+        self.method_queue.close()
+
+    def _turn(self, longest_s: float) -> None:
+        self.wait_for_and_dispatch_events(timeout=longest_s)
+        self.murder_keepalived()
+        self.murder_pending()
+        self._end_lingering()
+
+    def _drain(self) -> None:
+        started = time.monotonic()
+        self._expect_no_more(started + IDLE_GRACE_S)
+        self.set_accept_enabled(True)
+        while (now := time.monotonic()) < started + self.cfg.graceful_timeout:
+            if self._accepting and now >= started + LISTEN_GRACE_S:
+                self._stop_listening()
+            if not self._accepting and not self.nr_conns:
+                break
+            self.notify()
+            self._turn(POLL_S)
+
+    def _expect_no_more(self, until: float) -> None:
+        """Give connections without a request until then, whether they are idle now or become so."""
+        self.idle_until = until
+        for conn in (*self.keepalived_conns, *self.pending_conns):
+            conn.timeout = min(conn.timeout, until)
+
+    def _stop_listening(self) -> None:
+        for listener in self.sockets:
+            # bounded: when only this worker stops, the others keep the queue filled
+            for _ in range(self.cfg.backlog):
+                if not self.accept(listener):
+                    break
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
+
+    def _await_request(self, conn: TConn) -> None:
+        conn.sock.settimeout(0)
+        conn.set_timeout()
+        if self.idle_until is not None:
+            conn.timeout = min(conn.timeout, max(self.idle_until, time.monotonic() + POLL_S))
+        # the base counts kept connections, and ends some when there are too many
+        kept, readable = (
+            (self.keepalived_conns, self.on_client_socket_readable)
+            if conn.initialized
+            else (self.pending_conns, self.on_pending_socket_readable)
+        )
+        kept.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(readable, conn))
+
+    def _linger(self, conn: TConn) -> None:
+        """Half-close, and read on until the client has closed too: else it may lose our last bytes."""
+        conn.sock.settimeout(0)
+        conn.sock.shutdown(socket.SHUT_WR)
+        conn.timeout = time.monotonic() + LINGER_S
+        self.lingering.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._on_lingering, conn))
+
+    def _on_lingering(self, conn: TConn, client: socket.socket) -> None:
+        try:
+            more = client.recv(LINGER_CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            more = b""
+        if not more:
+            self.lingering.remove(conn)
+            self.poller.unregister(client)
+            self._drop(conn)
+
+    def _end_lingering(self) -> None:
+        now = time.monotonic()
+        while self.lingering and self.lingering[0].timeout <= now:
+            conn = self.lingering.popleft()
+            self.poller.unregister(conn.sock)
+            self._drop(conn)
+
+    def _drop(self, conn: TConn) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+
+def _has_next_request(conn: TConn) -> bool:
+    """Whether the client has sent its next request together with the last: the poller would not see it."""
+    unreader = conn.parser.unreader
+    buffered: bytes = unreader.take_buffered()
+    if buffered:
+        unreader.unread(buffered)
+    return bool(buffered)

@@ -1,0 +1,269 @@
+"""Real servers for the chat's tests: a scripted prediction API, gunicorn, Streamlit and PostgreSQL."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+READY: dict[str, Any] = {
+    "status": "ready",
+    "detail": "",
+    "model": {
+        "name": "chat-moderation",
+        "version": "7",
+        "digest": "ab" * 32,
+        "kind": "hashed-linear",
+        "source": "registry",
+    },
+    "policy": {
+        "version": "0123456789ab",
+        "attributes": {
+            "LIKELY_TO_REJECT": {
+                "flag": {
+                    "reachable": True,
+                    "threshold": 0.6123,
+                    "target": 0.7,
+                    "precision": 0.712,
+                    "recall": 0.3,
+                    "reason": "",
+                },
+                "remove": {
+                    "reachable": False,
+                    "threshold": None,
+                    "target": 0.9,
+                    "precision": None,
+                    "recall": None,
+                    "reason": "no threshold reaches a precision of 0.90",
+                },
+            }
+        },
+    },
+    "data": {"source": "file", "name": "removals.csv", "rows": 5600, "is_sample": False},
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(answers: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if answers():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not happen within {seconds} s")
+
+
+def responds(url: str, status: int = 200) -> bool:
+    try:
+        return httpx.get(url, trust_env=False, timeout=2).status_code == status
+    except httpx.HTTPError:
+        return False
+
+
+@dataclass
+class Answer:
+    """One scripted answer; ``cut`` closes the connection instead."""
+
+    status: int = 200
+    body: Any = None
+    delay_s: float = 0
+    cut: bool = False
+
+
+@dataclass
+class StandIn:
+    """A prediction API that marks by word: 'idiot' is flagged, 'crypto' removed; or answers by script."""
+
+    url: str
+    readiness: dict[str, Any] = field(default_factory=lambda: json.loads(json.dumps(READY)))
+    script: list[Answer] = field(default_factory=list)
+    asked: list[list[str]] = field(default_factory=list)
+
+    def answer(self, path: str, body: bytes) -> Answer:
+        if self.script:
+            return self.script.pop(0)
+        if path == "/readyz":
+            return Answer(200 if self.readiness["status"] == "ready" else 503, self.readiness)
+        records = json.loads(body)["Records"]
+        self.asked.append([record["body"] for record in records])
+        return Answer(body={"predictions": [self.judge(record) for record in records]})
+
+    @staticmethod
+    def judge(record: dict[str, Any]) -> dict[str, Any]:
+        action, score, rule = "allow", 0.07, "default"
+        if "idiot" in record["body"]:
+            action, score, rule = "flag", 0.83, "LIKELY_TO_REJECT>=0.6123"
+        if "crypto" in record["body"]:
+            action, score, rule = "remove", 0.97, "LIKELY_TO_REJECT>=0.9011"
+        prediction = {
+            "moderate_message": score,
+            "message_id": record["message_id"],
+            "action": action,
+            "rule": rule,
+            "id": "d" * 32,
+            "policy_version": "0123456789ab",
+        }
+        return {"model": "chat-moderation-model", "version": "7", "prediction": prediction}
+
+
+@contextmanager
+def stand_in() -> Iterator[StandIn]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            answer = api.answer(self.path, self.rfile.read(length))
+            time.sleep(answer.delay_s)
+            if answer.cut:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            text = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_POST = do_GET  # noqa: N815 - the base class's name
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    api = StandIn(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield api
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class Process:
+    """A server in a process of its own, which can be stopped and started again on its port."""
+
+    def __init__(self, command: list[str], variables: dict[str, str], health: str, log: Path) -> None:
+        self.command = ["env", *(f"{key}={value}" for key, value in variables.items()), *command]
+        self.health = health
+        self.log = log
+        self.running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.running = subprocess.Popen(self.command, cwd=ROOT, stdout=log, stderr=log)
+        try:
+            wait_for(lambda: responds(self.health), f"an answer of {self.health}")
+        except AssertionError as error:
+            self.stop()
+            raise AssertionError(f"{error}\n{self.log.read_text()[-2000:]}") from error
+
+    def stop(self) -> None:
+        if self.running:
+            self.running.terminate()
+            try:
+                self.running.wait(15)
+            except subprocess.TimeoutExpired:
+                self.running.kill()
+                self.running.wait()
+        self.running = None
+
+
+@contextmanager
+def gunicorn(bundle: Path, folder: Path) -> Iterator[tuple[str, Process]]:
+    """The real prediction service on a bundle, ready."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "gunicorn", "-c", "prediction_service/gunicorn.conf.py"]
+    variables = {"CHATMOD_API_BUNDLE": str(bundle), "CHATMOD_API_PORT": str(port), "CHATMOD_API_WORKERS": "1"}
+    process = Process(
+        [*command, "prediction_service.app:wsgi()"], variables, f"{url}/readyz", folder / "gunicorn.log"
+    )
+    process.start()
+    try:
+        yield url, process
+    finally:
+        process.stop()
+
+
+@contextmanager
+def streamlit(variables: dict[str, str], folder: Path) -> Iterator[tuple[str, Process]]:
+    """The chat's own server, as `make run` starts it."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = f"-m streamlit run frontend/app.py --server.port {port} --server.address 127.0.0.1"
+    quiet = "--server.headless true --browser.gatherUsageStats false --server.fileWatcherType none"
+    process = Process(
+        [sys.executable, *command.split(), *quiet.split()],
+        variables,
+        f"{url}/_stcore/health",
+        folder / "streamlit.log",
+    )
+    process.start()
+    try:
+        yield url, process
+    finally:
+        process.stop()
+
+
+class Postgres:
+    """A PostgreSQL cluster of our own, made by Debian's tools in a temporary folder."""
+
+    def __init__(self) -> None:
+        self.bin = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+        # pytest's own folders are closed to the user that PostgreSQL insists on.
+        self.folder = Path(tempfile.mkdtemp(prefix="chatmod-postgres-"))
+        self.port = free_port()
+        self.user: list[str] = []
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres")
+            self.user = ["runuser", "-u", "postgres", "--"]
+        self._run("initdb", "-D", str(self.folder / "data"), "--auth=trust", "--no-sync", "-U", "postgres")
+
+    def _run(self, tool: str, *arguments: str) -> None:
+        with (self.folder / "tool.log").open("ab") as log:
+            subprocess.run(
+                [*self.user, str(self.bin / tool), *arguments],
+                check=True,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+            )
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        log = str(self.folder / "server.log")
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-l", log, "-o", options, "-w", "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
+
+    def new_database(self) -> str:
+        name = f"t{time.monotonic_ns()}"
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder)

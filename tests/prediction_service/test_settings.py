@@ -1,0 +1,121 @@
+"""Settings: what is read, what is refused, and how the refusal reads."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from prediction_service.exceptions import SettingsError
+from prediction_service.settings import PARSERS, Settings, load, metrics_directory
+
+BUNDLE = {"CHATMOD_API_BUNDLE": "here"}
+
+
+def test_defaults_hold_where_nothing_is_set() -> None:
+    assert load(BUNDLE) == Settings(bundle=Path("here"))
+
+
+def test_every_setting_has_a_reader() -> None:
+    assert {one.name for one in fields(Settings)} == set(PARSERS)
+
+
+def test_every_setting_is_read_by_its_own_name() -> None:
+    settings = load(
+        {
+            "CHATMOD_API_HOST": "::1",
+            "CHATMOD_API_PORT": "8080",
+            "CHATMOD_API_WORKERS": "3",
+            "CHATMOD_API_THREADS": "8",
+            "CHATMOD_API_MODEL_VERSION": "7",
+            "CHATMOD_API_MODEL_NAME": "other",
+            "CHATMOD_API_REGISTRY_URL": "https://registry.test/mlflow/",
+            "CHATMOD_API_CACHE_DIR": "cache",
+            "CHATMOD_API_MODEL_DIGEST": "a" * 64,
+            "CHATMOD_API_MAX_RECORDS": "5",
+            "CHATMOD_API_MAX_TEXT_CHARS": "6",
+            "CHATMOD_API_MAX_BODY_BYTES": "2048",
+            "CHATMOD_API_LOG_LEVEL": "debug",
+            "CHATMOD_API_GRACEFUL_TIMEOUT_S": "9",
+        }
+    )
+    assert settings == Settings(
+        host="::1",
+        port=8080,
+        workers=3,
+        threads=8,
+        model_version="7",
+        model_name="other",
+        registry_url="https://registry.test/mlflow",
+        cache_dir=Path("cache"),
+        model_digest="a" * 64,
+        max_records=5,
+        max_text_chars=6,
+        max_body_bytes=2048,
+        log_level="debug",
+        graceful_timeout_s=9,
+    )
+
+
+def test_an_empty_value_counts_as_unset() -> None:
+    assert load({**BUNDLE, "CHATMOD_API_MODEL_VERSION": "", "CHATMOD_API_PORT": ""}).port == 9696
+
+
+def test_names_of_other_packages_are_none_of_its_business() -> None:
+    assert load({**BUNDLE, "CHATMOD_UI_PORT": "1", "CHATMOD_DATA": "x"}) == load(BUNDLE)
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        load({**BUNDLE, "CHATMOD_API_PROT": "9696"})
+    assert str(refusal.value).startswith("CHATMOD_API_PROT is no setting of this service: remove it")
+    assert "CHATMOD_API_PORT" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("PORT", "http", "give a whole number from 1 to 65535"),
+        ("PORT", "65536", "give a whole number from 1 to 65535"),
+        ("PORT", "٣", "give a whole number from 1 to 65535"),
+        ("WORKERS", "0", "give a whole number from 1 to 256"),
+        ("THREADS", "-1", "give a whole number from 1 to 256"),
+        ("MODEL_VERSION", "latest", "give the integer of a registered version"),
+        ("MODEL_NAME", "../x", "give a registered model's name"),
+        ("REGISTRY_URL", "mlflow:5000", "give http(s)://host:port"),
+        ("REGISTRY_URL", "http://me:word@mlflow:5000", "credentials in CHATMOD_API_REGISTRY_TOKEN"),
+        ("MODEL_DIGEST", "abc", "64 lower-case hexadecimal digits"),
+        ("LOG_LEVEL", "loud", "give one of debug, info"),
+        ("HOST", "a b", "give an address or a host name"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_key_value_and_remedy(
+    name: str, value: str, remedy: str
+) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        load({**BUNDLE, f"CHATMOD_API_{name}": value})
+    message = str(refusal.value)
+    assert f"CHATMOD_API_{name}={value!r} cannot be used" in message
+    assert remedy in message
+
+
+def test_no_model_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"CHATMOD_API_BUNDLE='' and CHATMOD_API_MODEL_VERSION=''"):
+        load({})
+
+
+def test_two_models_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"name two models: unset one"):
+        load({**BUNDLE, "CHATMOD_API_MODEL_VERSION": "1"})
+
+
+def test_a_secret_does_not_show() -> None:
+    settings = load({**BUNDLE, "CHATMOD_API_REGISTRY_TOKEN": "s3cret"})
+    assert settings.registry_token is not None
+    assert settings.registry_token.reveal() == "s3cret"
+    assert "s3cret" not in f"{settings!r} {settings.registry_token} {settings.registry_token!r}"
+    assert "registry_token='***'" in repr(settings)
+
+
+def test_metrics_are_shared_only_where_gunicorn_says_so() -> None:
+    assert metrics_directory({}) is None
+    assert metrics_directory({"PROMETHEUS_MULTIPROC_DIR": "shared"}) == Path("shared")

@@ -1,0 +1,116 @@
+"""What the documentation shows is run: snippets against a real service, commands, settings and links."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from frontend import settings as frontend_settings
+from prediction_service import settings as service_settings
+from tests.prediction_service.serving import Server
+from workflow import settings as workflow_settings
+from workflow.pipeline import PIPELINE
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/**/README.md")]
+)
+PAGES = [page for page in PAGES if not {".venv", ".chatmod"} & set(page.parts)]
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ADDRESS = "http://127.0.0.1:9696"
+
+
+def blocks(*languages: str) -> list[tuple[str, str]]:
+    return [
+        (page.relative_to(ROOT).as_posix(), code)
+        for page in PAGES
+        for language, code in FENCED.findall(page.read_text(encoding="utf-8"))
+        if language in languages
+    ]
+
+
+@pytest.fixture(scope="module")
+def address(bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    log = tmp_path_factory.mktemp("docs") / "api.log"
+    with Server(log, bundle=bundle_dir, workers=1) as server:
+        yield f"http://127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize(("page", "code"), blocks("python"))
+def test_python_snippets_run(page: str, code: str, address: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace(ADDRESS, address)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert 0 == done.returncode, f"{page}: {done.stderr}"
+
+
+@pytest.mark.parametrize(("page", "code"), blocks("bash"))
+def test_shell_snippets_run_and_none_is_answered_with_an_error(
+    page: str, code: str, address: str, tmp_path: Path
+) -> None:
+    strict = code.replace(ADDRESS, address).replace("curl ", "curl --fail-with-body ")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", strict],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert 0 == done.returncode, f"{page}: {done.stdout}{done.stderr}"
+
+
+def make_commands() -> list[tuple[str, str]]:
+    found = re.compile(r"(?:^ {4}|^|`)((?:[A-Z_]+=\S+ )*make [a-z]+)", re.MULTILINE)
+    return sorted(
+        {
+            (page.relative_to(ROOT).as_posix(), match[1])
+            for page in PAGES
+            for match in found.finditer(page.read_text())
+        }
+    )
+
+
+@pytest.mark.parametrize(("page", "command"), make_commands())
+def test_make_commands_exist(page: str, command: str) -> None:
+    target = shlex.split(command)[-1]
+    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, f"{page}: {done.stderr}"
+
+
+def test_steps_that_are_named_exist() -> None:
+    named = {step for page in PAGES for step in re.findall(r"-m workflow step ([a-z]+)", page.read_text())}
+    assert named
+    assert named <= {step.name for step in PIPELINE}
+
+
+def known_settings() -> set[str]:
+    workflow = {
+        entry.metadata["key"] or f"CHATMOD_{entry.name.upper()}"
+        for entry in fields(workflow_settings.Settings)
+    }
+    service = {f"CHATMOD_API_{entry.name.upper()}" for entry in fields(service_settings.Settings)}
+    chat = {f"CHATMOD_UI_{entry.name.upper()}" for entry in fields(frontend_settings.Settings)}
+    return workflow | service | chat | {"CHATMOD_TEST_DATA"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_settings_that_are_named_exist(page: Path) -> None:
+    named = set(re.findall(r"CHATMOD_[A-Z_]*[A-Z]\b(?![_*])", page.read_text(encoding="utf-8")))
+    assert set() == named - known_settings()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [] == [target for target in targets if not (page.parent / target).exists()]
