@@ -6,7 +6,9 @@ RUN := $(ENV)/bin/python
 SYSTEM := chromium postgresql fonts-noto-color-emoji
 export UV_COMPILE_BYTECODE := 1
 export VIRTUAL_ENV := $(CURDIR)/$(ENV)
+ifdef FRESH
 export CHATMOD_FRESH := $(FRESH)
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help run train serve ui test lint format ci bench lock system clean

@@ -85,7 +85,8 @@ def report(rounds: list[dict[str, list[float]]]) -> None:
     medians = {name: statistics.median(values) for name, values in rates.items()}
     for name, value in medians.items():
         print(f"median {name}: {value:.0f} requests/s")
-    print(f"predict reaches {medians['predict'] / medians['empty route']:.2f} of the empty route")
+    ratios = [one / least for one, least in zip(*rates.values(), strict=True)]
+    print(f"predict reaches {statistics.median(ratios):.2f} of the empty route (median of the rounds)")
 
 
 @contextlib.contextmanager

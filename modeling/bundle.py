@@ -28,6 +28,7 @@ PASSPORT: Final = "passport.json"
 POLICY: Final = "policy.json"
 WEIGHTS: Final = "weights.safetensors"
 FILES: Final = (WEIGHTS, POLICY, PASSPORT)
+UNSEALED: Final = "unsealed"
 # A loader is imported only when a bundle of its kind is met, so that serving stays slim.
 LOADERS: Final = {"hashed-linear": "modeling.scorer"}
 
@@ -65,8 +66,8 @@ def save(directory: Path, weights: bytes, policy: Policy, passport: Mapping[str,
         raise BundleError(f"{directory}: exists already: give a new directory")
     contents = {WEIGHTS: weights, POLICY: policy.to_json().encode()}
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    stated = json.dumps({**passport, "files": files}, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    contents[PASSPORT] = stated.encode()
+    stated = {**passport, "files": files, "seal": UNSEALED}
+    contents[PASSPORT] = _sealed(json.dumps(stated, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
     unfinished: Path | None = None
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -146,16 +147,29 @@ class _PyFunc:
 def _passport(directory: Path) -> dict[str, Any]:
     path = directory / PASSPORT
     try:
-        passport: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        names = dict(passport["files"])
+        content = path.read_bytes()
+        passport: dict[str, Any] = json.loads(content)
+        names, seal = dict(passport["files"]), str(passport["seal"])
     except FileNotFoundError as error:
         raise BundleError(f"{path}: no bundle there: train one (make train) or name its directory") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{path}: cannot be read ({error}): fetch the bundle again") from error
+    if content != _sealed(content.decode().replace(_entry(seal), _entry(UNSEALED))):
+        raise BundleError(f"{path}: the seal does not match: the file was altered; fetch the bundle again")
     outside = [name for name in names if Path(name).name != name or name == PASSPORT]
     if outside or POLICY not in names:
         raise BundleError(f"{path}: files={sorted(names)} is not a bundle's list: fetch the bundle again")
     return passport
+
+
+def _sealed(stated: str) -> bytes:
+    """An unsealed passport's text with the sha256 over itself put in."""
+    seal = hashlib.sha256(stated.encode()).hexdigest()
+    return stated.replace(_entry(UNSEALED), _entry(seal)).encode()
+
+
+def _entry(seal: str) -> str:
+    return f'"seal": "{seal}"'
 
 
 def _verify(directory: Path, files: Mapping[str, str]) -> None:

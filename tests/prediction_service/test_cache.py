@@ -16,6 +16,7 @@ from modeling.exceptions import BundleError
 from prediction_service.cache import obtain
 from prediction_service.exceptions import RegistryError, RegistryUnreachableError
 from prediction_service.settings import Settings
+from tests.bundles import reseal
 from tests.prediction_service.registries import MLflow, StandIn
 from tests.prediction_service.serving import Server, free_port, records
 
@@ -44,8 +45,7 @@ def stand_in(bundle_dir: Path) -> Iterator[StandIn]:
 def other(bundle_dir: Path, tmp_path: Path) -> Path:
     """A whole bundle with another digest."""
     place = Path(shutil.copytree(bundle_dir, tmp_path / "other"))
-    passport = place / "passport.json"
-    passport.write_text(passport.read_text().replace("corpus.csv", "others.csv"))
+    reseal(place, commit="another")
     return place
 
 
