@@ -1,6 +1,7 @@
 """The command line: python -m workflow {run,step,up}."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; 0 if it did its work, 1 if it refused with a message, 130 after Ctrl-C."""
+    """Run a command; 0 if it did its work, 1 if it refused with a message, 130 after Ctrl-C or SIGTERM."""
     parser = _parser()
     chosen = parser.parse_args(arguments)
+    # A step that is told to end takes away what it has begun, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         settings = settings_module.load()
         if chosen.command == "up":

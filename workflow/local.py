@@ -88,28 +88,40 @@ def is_current(step: Step, workdir: Path, values: dict[str, Any]) -> bool:
 
 
 def _work(step: Step, workdir: Path, values: dict[str, Any], say: Say) -> None:
-    told = _told(step, workdir, values)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{step.name}-", dir=workdir))
     try:
-        made = [unfinished / name for name in step.outputs]
-        for directory in made:
-            directory.mkdir()
-        inputs = [workdir / name for name in step.inputs]
-        step.run(*inputs, *made, say=say, **{name: values[name] for name in step.scalars})
-        outputs = {directory.name: fingerprint.of_directory(directory) for directory in made}
-        (workdir / STATE).mkdir(exist_ok=True)
-        state = workdir / STATE / f"{step.name}.json"
-        state.unlink(missing_ok=True)
-        for directory in made:
-            _replace(directory, workdir / directory.name, unfinished)
-        draft = unfinished / "state.json"
-        draft.write_text(json.dumps({"told": told, "outputs": outputs}), encoding="utf-8")
-        draft.rename(state)
+        told = _told(step, workdir, values)
+        with _unfinished(step, workdir) as unfinished:
+            made = [unfinished / name for name in step.outputs]
+            for directory in made:
+                directory.mkdir()
+            inputs = [workdir / name for name in step.inputs]
+            step.run(*inputs, *made, say=say, **{name: values[name] for name in step.scalars})
+            outputs = {directory.name: fingerprint.of_directory(directory) for directory in made}
+            draft = unfinished / "state.json"
+            draft.write_text(json.dumps({"told": told, "outputs": outputs}), encoding="utf-8")
+            (workdir / STATE).mkdir(exist_ok=True)
+            # Everything is written: what follows needs no room.
+            state = workdir / STATE / f"{step.name}.json"
+            state.unlink(missing_ok=True)
+            for directory in made:
+                _replace(directory, workdir / directory.name, unfinished)
+            draft.rename(state)
     except OSError as error:
         raise StepError(
-            f"step {step.name}: {error.filename or workdir}: {error.strerror or error}: make room or give "
-            "access, and run it again; nothing was replaced"
+            f"step {step.name}: {error.filename2 or error.filename or workdir}: {error.strerror or error}: "
+            "make room or give access, and run it again; nothing was replaced"
         ) from error
+
+
+@contextmanager
+def _unfinished(step: Step, workdir: Path) -> Iterator[Path]:
+    """A directory for what a step writes; one that a killed run left is removed first."""
+    prefix = f".{step.name}-"
+    for left in workdir.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=prefix, dir=workdir))
+    try:
+        yield unfinished
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 """What people review before a run: candidate, targets and evaluation, read from one TOML file."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +13,11 @@ if TYPE_CHECKING:
     from modeling.policy import Action
 
 CANDIDATES: Final = ("hashed_linear",)
-TABLES: Final = {"candidate": {"name", "C", "tol", "max_iter"}, "targets": {"flag", "remove"}}
-EVALUATION: Final = {"resamples", "seed"}
+TABLES: Final = {
+    "candidate": {"name", "C", "tol", "max_iter"},
+    "targets": {"flag", "remove"},
+    "evaluation": {"resamples", "seed"},
+}
 
 
 @dataclass(frozen=True)
@@ -39,27 +43,49 @@ def read(path: Path) -> Recipe:
         raise SettingsError(
             f"CHATMOD_CONFIG={str(path)!r} cannot be read ({error}): name a TOML file"
         ) from error
-    known = {**TABLES, "evaluation": EVALUATION}
-    for table, keys in known.items():
-        unknown = sorted(set(tables.get(table, {})) - keys)
-        if unknown:
-            raise SettingsError(f"{path.name}: [{table}] {unknown[0]} is unknown: use {sorted(keys)}")
-    missing = sorted(set(known) - set(tables))
-    extra = sorted(set(tables) - set(known))
-    if missing or extra:
-        raise SettingsError(
-            f"{path.name}: tables {missing} are missing, {extra} are unknown: have {sorted(known)}"
-        )
-    candidate = dict(tables["candidate"])
+    _check_names(path, tables)
+    candidate, targets = dict(tables["candidate"]), tables["targets"]
     if candidate.pop("name", None) not in CANDIDATES:
         raise SettingsError(f"{path.name}: [candidate] name must be one of {list(CANDIDATES)}")
-    return Recipe(candidate, tables["targets"], **_evaluation(path, tables["evaluation"]))
+    for key, value in candidate.items():
+        _check_number(path, "candidate", key, value, whole=key == "max_iter")
+    for action in sorted(TABLES["targets"]):
+        _check_number(path, "targets", action, targets.get(action), below=1.0)
+    if targets["remove"] < targets["flag"]:
+        raise SettingsError(
+            f"{path.name}: [targets] remove={targets['remove']} is below flag={targets['flag']}: raise it"
+        )
+    for key in sorted(TABLES["evaluation"]):
+        _check_number(path, "evaluation", key, tables["evaluation"].get(key), whole=True, zero=key == "seed")
+    return Recipe(candidate, targets, **tables["evaluation"])
 
 
-def _evaluation(path: Path, table: Mapping[str, Any]) -> dict[str, int]:
-    for key in sorted(EVALUATION):
-        if not isinstance(table.get(key), int) or table[key] < 0:
-            raise SettingsError(f"{path.name}: [evaluation] {key}={table.get(key)!r}: give a whole number")
-    if table["resamples"] < 1:
-        raise SettingsError(f"{path.name}: [evaluation] resamples=0: draw at least one")
-    return {key: table[key] for key in EVALUATION}
+def _check_names(path: Path, tables: Mapping[str, Any]) -> None:
+    missing, extra = sorted(set(TABLES) - set(tables)), sorted(set(tables) - set(TABLES))
+    if missing or extra:
+        raise SettingsError(
+            f"{path.name}: tables {missing} are missing, {extra} are unknown: have {sorted(TABLES)}"
+        )
+    for table, keys in TABLES.items():
+        if not isinstance(tables[table], dict):
+            raise SettingsError(f"{path.name}: {table}={tables[table]!r}: make it a table, [{table}]")
+        unknown = sorted(set(tables[table]) - keys)
+        if unknown:
+            raise SettingsError(f"{path.name}: [{table}] {unknown[0]} is unknown: use {sorted(keys)}")
+
+
+def _check_number(
+    path: Path,
+    table: str,
+    key: str,
+    value: Any,
+    *,
+    whole: bool = False,
+    zero: bool = False,
+    below: float = math.inf,
+) -> None:
+    kind = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if not kind or not (0 < value < below or (zero and value == 0)):
+        wanted = f"{'whole ' if whole else ''}number {'of 0 or more' if zero else 'above 0'}"
+        limit = f" and below {below:g}" if below < math.inf else ""
+        raise SettingsError(f"{path.name}: [{table}] {key}={value!r}: give a {wanted}{limit}")

@@ -1,22 +1,25 @@
 """Settings of the workflow, CHATMOD_*: read once, here. Other kinds (API, UI, TEST) have their own reader."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
 from workflow.exceptions import SettingsError
+from workflow.kaggle_source import FILES as DATASETS
 
 PREFIX: Final = "CHATMOD_"
 OTHER_KINDS: Final = ("CHATMOD_API_", "CHATMOD_UI_", "CHATMOD_TEST_")
-DATASETS: Final = ("reddit", "reddit_200k")
+SERVER: Final = re.compile(r"https?://[^/@\s]+(/[^@\s]*)?")
+DIGITS: Final = re.compile(r"[0-9]{1,12}")
 LAST_PORT: Final = 65535
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 < number <= LAST_PORT:
+    number = _count(text)
+    if number > LAST_PORT:
         raise ValueError
     return number
 
@@ -29,10 +32,9 @@ def _seconds(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
+    if not DIGITS.fullmatch(text) or int(text) < 1:
         raise ValueError
-    return number
+    return int(text)
 
 
 def _flag(text: str) -> bool:
@@ -43,6 +45,12 @@ def _dataset(text: str) -> str:
     if text not in DATASETS:
         raise ValueError
     return text
+
+
+def _server(text: str) -> str:
+    if not SERVER.fullmatch(text):
+        raise ValueError
+    return text.rstrip("/")
 
 
 @dataclass(frozen=True)
@@ -60,20 +68,27 @@ class Settings:
     """Everything about the pipeline and the local stack that an operator may choose."""
 
     data: str = _setting("", str, "name a CSV file, a folder, kaggle or sample")
-    dataset: str = _setting("reddit", _dataset, "use reddit or reddit_200k")
+    dataset: str = _setting("reddit", _dataset, f"use {' or '.join(DATASETS)}")
     text_column: str = _setting("", str, "name a column of the CSV file")
     label_column: str = _setting("", str, "name a column of the CSV file")
     max_text_chars: int = _setting(100_000, _count, "use a number of characters, 1 or more")
     home: Path = _setting(Path(".chatmod"), Path, "name a directory")
     config: Path = _setting(Path(__file__).parent / "config" / "pipeline.toml", Path, "name a TOML file")
-    tracking_uri: str = _setting("", str, "name an MLflow server, e.g. http://mlflow:5000")
+    tracking_uri: str = _setting(
+        "",
+        _server,
+        "name an MLflow server, e.g. http://mlflow:5000; credentials belong in MLFLOW_TRACKING_USERNAME "
+        "and MLFLOW_TRACKING_PASSWORD",
+    )
     experiment: str = _setting("chat-moderation", str, "use a name")
     kaggle_timeout_s: float = _setting(6.0, _seconds, "use a number of seconds above 0")
     fresh: bool = _setting(default=False, read=_flag, remedy="use 0 or 1")
     mlflow_port: int = _setting(5000, _port, "use a port from 1 to 65535")
-    # The stack starts service and chat, so it has to know where they listen.
+    # The stack starts service and chat, so it has to know where they listen and what they serve.
     api_port: int = _setting(9696, _port, "use a port from 1 to 65535", key="CHATMOD_API_PORT")
     ui_port: int = _setting(8501, _port, "use a port from 1 to 65535", key="CHATMOD_UI_PORT")
+    api_bundle: Path | None = _setting(None, Path, "name a bundle's directory", key="CHATMOD_API_BUNDLE")
+    api_model_version: str = _setting("", str, "give a version's number", key="CHATMOD_API_MODEL_VERSION")
 
     @property
     def workdir(self) -> Path:
@@ -112,7 +127,7 @@ def child_environ(defaults: Mapping[str, str]) -> dict[str, str]:
     A bundle that the operator names takes the place of the version that was registered last.
     """
     chosen = {key: text for key, text in os.environ.items() if text or key not in defaults}
-    if "CHATMOD_API_BUNDLE" in chosen or "CHATMOD_API_MODEL_VERSION" in chosen:
+    if chosen.get("CHATMOD_API_BUNDLE") or chosen.get("CHATMOD_API_MODEL_VERSION"):
         own = ("CHATMOD_API_BUNDLE", "CHATMOD_API_MODEL_VERSION", "CHATMOD_API_MODEL_DIGEST")
         defaults = {key: text for key, text in defaults.items() if key not in own}
     return {**defaults, **chosen}
@@ -130,9 +145,8 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
     for key, text in environ.items():
         if key not in known:
             if key.startswith(PREFIX) and not key.startswith(OTHER_KINDS):
-                raise SettingsError(
-                    f"{key}={text!r} is no setting of the workflow: use one of {sorted(known)}"
-                )
+                names = ", ".join(sorted(known))
+                raise SettingsError(f"{key}={text!r} is no setting of the workflow: use one of {names}")
             continue
         if text == "":
             continue

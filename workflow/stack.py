@@ -18,6 +18,7 @@ from typing import IO, Final, Self
 import httpx
 
 from workflow.exceptions import StackError
+from workflow.fingerprint import ROOT
 from workflow.settings import Settings, child_environ
 
 HOST: Final = "127.0.0.1"
@@ -40,6 +41,7 @@ class Part:
         environ: values that the operator has not set.
         health: address that answers 200 once it is up; empty for one that ends by itself.
         page: address for people.
+        folder: where it is started; None: here, so that relative paths mean what the operator meant.
 
     """
 
@@ -48,6 +50,7 @@ class Part:
     environ: Mapping[str, str] = field(default_factory=dict)
     health: str = ""
     page: str = ""
+    folder: Path | None = None
 
 
 @dataclass
@@ -98,6 +101,7 @@ class Stack:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT if log else None,
+                cwd=part.folder,
                 start_new_session=True,
             )
         except OSError as error:
@@ -131,9 +135,9 @@ class Stack:
                 waiting.remove(part)
                 self._say(f"{part.name} is up after {time.monotonic() - started:.1f} s: {part.page}")
             if waiting and time.monotonic() - started > START_S:
-                raise StackError(
-                    f"{waiting[0].name} did not answer {waiting[0].health} within {START_S:.0f} s"
-                )
+                late = waiting[0]
+                patience = f"within {START_S:.0f} s{self._tail(late.name)}"
+                raise StackError(f"{late.name} did not answer {late.health} {patience}")
         return not self.stopping.is_set()
 
     def wait(self) -> None:
@@ -151,11 +155,13 @@ class Stack:
             if running.part.name == except_for or not running.part.health:
                 continue
             if (code := running.process.poll()) is not None:
-                tail = running.log.read_text(errors="replace").splitlines()[-LOG_TAIL:] if running.log else []
-                lines = "\n  ".join(tail)
-                raise StackError(
-                    f"{running.part.name} ended with {code}; the end of {running.log}:\n  {lines}"
-                )
+                name = running.part.name
+                raise StackError(f"{name} ended with {code}{self._tail(name)}")
+
+    def _tail(self, name: str) -> str:
+        log = next(running.log for running in self._running if running.part.name == name)
+        lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL:] if log else []
+        return "\n  ".join([f"; the end of {log}:", *lines])
 
 
 def _signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
@@ -168,7 +174,9 @@ def _signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) ->
 def answers(address: str) -> bool:
     """Whether an address answers 200 now."""
     try:
-        return httpx.get(address, timeout=1.0).status_code == httpx.codes.OK
+        # A proxy knows nothing of this machine's own ports.
+        ours = address.startswith(f"http://{HOST}:")
+        return httpx.get(address, timeout=1.0, trust_env=not ours).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 
@@ -198,9 +206,8 @@ def python(*arguments: str) -> list[str]:
 def api(settings: Settings, model: Mapping[str, str]) -> Part:
     """The prediction service under gunicorn."""
     address = f"http://{HOST}:{settings.api_port}"
-    command = python(
-        "-m", "gunicorn", "-c", "prediction_service/gunicorn.conf.py", "prediction_service.app:wsgi()"
-    )
+    configuration = str(ROOT / "prediction_service" / "gunicorn.conf.py")
+    command = python("-m", "gunicorn", "-c", configuration, "prediction_service.app:wsgi()")
     environ = {"CHATMOD_API_PORT": str(settings.api_port), **model}
     return Part("api", command, environ, f"{address}/readyz", f"{address}/docs")
 
@@ -208,20 +215,14 @@ def api(settings: Settings, model: Mapping[str, str]) -> Part:
 def chat(settings: Settings) -> Part:
     """The chat under Streamlit."""
     address = f"http://{HOST}:{settings.ui_port}"
-    flags = {
-        "server.address": HOST,
-        "server.port": str(settings.ui_port),
-        "server.headless": "true",
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-    }
-    command = python("-m", "streamlit", "run", "frontend/app.py", *(f"--{k}={v}" for k, v in flags.items()))
     environ = {
+        "CHATMOD_UI_PORT": str(settings.ui_port),
         "CHATMOD_UI_API_URL": f"http://{HOST}:{settings.api_port}",
         "CHATMOD_UI_ROOM_URL": f"sqlite:///{settings.home.resolve() / 'chat.db'}",
         "CHATMOD_UI_MLFLOW_URL": tracking_page(settings),
     }
-    return Part("chat", command, environ, f"{address}/_stcore/health", address)
+    # Streamlit looks for the theme where it is started.
+    return Part("chat", python("-m", "frontend"), environ, f"{address}/_stcore/health", address, ROOT)
 
 
 def mlflow(settings: Settings) -> Part:

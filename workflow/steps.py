@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from workflow import sources
+from workflow.exceptions import StepError
 from workflow.recipe import Recipe
 
 LIBRARIES: Final = ("numpy", "scipy", "scikit-learn", "pandas")
@@ -68,6 +69,7 @@ def train(comments: Path, candidate: Path, *, say: Say, recipe: Recipe) -> None:
     from modeling.candidates import hashed_linear
     from modeling.train import train as fit
 
+    say = _labelled(say, read_json(comments / "manifest.json"))
     learning = _read_part(comments / "learning.csv")
     estimator = hashed_linear.build(dict(recipe.candidate))
     fitted = fit(
@@ -112,6 +114,7 @@ def evaluate(
     from modeling.scorer import weights_of
 
     manifest, training = read_json(comments / "manifest.json"), read_json(candidate / "training.json")
+    say = _labelled(say, manifest)
     policy = policy_from_json((candidate / "policy.json").read_text(encoding="utf-8"))
     test = _read_part(comments / "test.csv")
     weights = (candidate / "weights.safetensors").read_bytes()
@@ -153,8 +156,10 @@ def register(
     artifacts: Path,
 ) -> None:
     """Log run and bundle in MLflow, register the version: ``registered/version.json``."""
+    from modeling.bundle import load
     from workflow.tracking import Tracking
 
+    load(bundle)  # an altered one would be registered under a digest that no service accepts
     entry = Tracking(tracking, experiment, artifacts).register(
         bundle, evaluation, read_json(comments / "manifest.json")
     )
@@ -162,6 +167,13 @@ def register(
     state = "registered as" if entry.is_new else "is already"
     say(f"{state} {entry.name} version {entry.version}, alias challenger")
     say(f"evaluations on these test rows so far: {entry.test_touches}")
+
+
+def _labelled(say: Say, manifest: dict[str, Any]) -> Say:
+    """Whoever reads a figure from the sample reads beside it that it is one."""
+    if not manifest["data"]["is_sample"]:
+        return say
+    return lambda line: say(f"{line} (sample)")
 
 
 def _passport(
@@ -200,8 +212,18 @@ def _read_part(path: Path) -> Any:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What a step wrote."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    """What a step wrote.
+
+    Raises:
+        StepError: the file is no JSON any more.
+
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StepError(
+            f"{path}: is not what a step wrote ({error}): run the step that makes it again"
+        ) from error
     return content
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import mlflow
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.models.signature import ModelSignature
@@ -24,6 +25,8 @@ CHALLENGER: Final = "challenger"
 DIGEST_TAG: Final = "bundle_digest"
 SPLIT_TAG: Final = "split_id"
 REQUIREMENTS: Final = ("numpy", "safetensors", "pandas")
+# MLflow's own 7 tries take four minutes to find out that nobody listens.
+TRIES: Final = 3
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,12 @@ class Tracking:
 
     def __init__(self, uri: str, experiment: str, artifacts: Path) -> None:
         self._uri, self._experiment, self._artifacts = uri, experiment, artifacts
+        if not MLFLOW_HTTP_REQUEST_MAX_RETRIES.is_set():
+            MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(TRIES)
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
-        self._client = mlflow.MlflowClient()
+        with self._named_errors():
+            self._client = mlflow.MlflowClient()
 
     def register(self, bundle: Path, evaluation: Path, manifest: dict[str, Any]) -> Registered:
         """Log a run with the bundle, and register it unless the same bundle is registered already.
@@ -157,7 +163,16 @@ class Tracking:
         try:
             yield
         except MlflowException as error:
-            raise TrackingError(
-                f"CHATMOD_TRACKING_URI={self._uri!r}: {error.message.splitlines()[0]}: check that MLflow "
-                "runs there and lets you in, then run step register again"
-            ) from error
+            raise self._error(error.message) from error
+        except Exception as error:
+            # Each store (SQL, S3, HTTP) raises kinds of its own; only this machine's disk is not MLflow's.
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise self._error(f"{type(error).__name__}: {error}") from error
+
+    def _error(self, reason: str) -> TrackingError:
+        line = next(iter(reason.splitlines()), "no reason given")
+        return TrackingError(
+            f"CHATMOD_TRACKING_URI={self._uri!r}: {line}: check that MLflow runs there and lets you in, "
+            "then run step register again"
+        )

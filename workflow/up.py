@@ -2,7 +2,10 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+from modeling import bundle as bundles
+from modeling.exceptions import BundleError
 from workflow.exceptions import StackError, StepError, TrackingError
 from workflow.settings import Settings
 from workflow.stack import (
@@ -26,15 +29,18 @@ def up(settings: Settings, only: set[str], say: Say) -> int:
     """Serve until Ctrl-C or SIGTERM; 0, or the code with which the pipeline ended.
 
     Raises:
-        StackError: a port is taken, or a part cannot start or dies.
+        StackError: a port is taken, or the bundle to be served is missing, or a part does not start or dies.
 
     """
     _check_ports(settings, only)
+    if settings.api_bundle:
+        _check_bundle(settings.api_bundle)
+    model = _from_disk(settings) if "api" in only else {}
     with Stack(settings.home / "logs", say) as stack:
         if not only:
             return _everything(stack, settings, say)
         if "api" in only:
-            stack.start(api(settings, _from_disk(settings)))
+            stack.start(api(settings, model))
         if "ui" in only:
             stack.start(chat(settings))
         if stack.wait_until_up():
@@ -61,6 +67,8 @@ def _everything(stack: Stack, settings: Settings, say: Say) -> int:
         stack.start(mlflow(settings))
     stack.start(Part("pipeline", python("-m", "workflow", "run", "--served")), quiet=False)
     code = stack.finish("pipeline")
+    if code is not None and code < 0:
+        raise StackError(f"pipeline: ended by signal {-code}: run it again, with more memory if that ran out")
     if code is None or code:
         return code or 0
     stack.start(api(settings, _from_registry(settings)))
@@ -74,12 +82,19 @@ def _everything(stack: Stack, settings: Settings, say: Say) -> int:
 
 
 def _check_ports(settings: Settings, only: set[str]) -> None:
+    needed = {}
     if not only or "api" in only:
-        check_port("CHATMOD_API_PORT", settings.api_port)
+        needed["CHATMOD_API_PORT"] = settings.api_port
     if not only or "ui" in only:
-        check_port("CHATMOD_UI_PORT", settings.ui_port)
+        needed["CHATMOD_UI_PORT"] = settings.ui_port
     if not only and not settings.tracking_uri:
-        check_port("CHATMOD_MLFLOW_PORT", settings.mlflow_port)
+        needed["CHATMOD_MLFLOW_PORT"] = settings.mlflow_port
+    taken: dict[int, str] = {}
+    for name, port in needed.items():
+        if port in taken:
+            raise StackError(f"{name}={port} is the port of {taken[port]} too: set another port")
+        taken[port] = name
+        check_port(name, port)
 
 
 def _from_registry(settings: Settings) -> dict[str, str]:
@@ -96,7 +111,15 @@ def _from_registry(settings: Settings) -> dict[str, str]:
 
 
 def _from_disk(settings: Settings) -> dict[str, str]:
+    if settings.api_bundle or settings.api_model_version:
+        return {}
     bundle = settings.workdir.resolve() / "bundle"
-    if not (bundle / "passport.json").is_file():
-        raise StackError(f"{bundle}: no bundle there: run make train, or name one in CHATMOD_API_BUNDLE")
+    _check_bundle(bundle)
     return {"CHATMOD_API_BUNDLE": str(bundle)}
+
+
+def _check_bundle(directory: Path) -> None:
+    try:
+        bundles.load(directory)
+    except BundleError as error:
+        raise StackError(f"CHATMOD_API_BUNDLE={str(directory)!r}: {error}") from error

@@ -3,12 +3,14 @@
 import base64
 import gzip
 import hashlib
+import io
 import json
 import socket
 import threading
 import time
+import zipfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,9 +18,19 @@ from pathlib import Path
 
 import pytest
 
+from workflow.kaggle_source import FILES
+
 PORT = 7777  # fixed in kagglesdk for KAGGLE_API_ENVIRONMENT=TEST
 API = "/api/v1/datasets.DatasetApiService/DownloadDataset"
 PATIENCE_S = 60.0
+TRAIN, TEST = FILES["reddit"]
+CONTENT = {
+    TRAIN: b'"","X","BODY","REMOVED"\r\n' + b'"1",1,"Is this peer reviewed?",0\r\n' * 9000,
+    TEST: b'"","X","BODY","REMOVED"\r\n' + b'"2",2,"lol",1\r\n' * 50,
+}
+HALF = len(CONTENT[TRAIN]) // 2
+
+Get = Callable[[], tuple[Path, ...]]
 
 
 @dataclass(frozen=True)
@@ -219,3 +231,26 @@ def _claim_port(claim: socket.socket) -> None:
             time.sleep(0.05)
         else:
             return
+
+
+def kept(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {".lock"}
+
+
+def whole(*names: str) -> set[str]:
+    return {entry for name in names for entry in (name, f"{name}.json")}
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return memory.getvalue()
+
+
+def wait_for(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
