@@ -77,7 +77,7 @@ def main() -> None:
     """Print both tables."""
     sample = sorted(Path(__file__).parent.parent.glob("workflow/sample/*.csv"))
     chosen = Path(sys.argv[1]) if len(sys.argv) > 1 else TEST.data
-    frame, _ = read_comments([chosen] if chosen else sample)
+    frame = read_comments([chosen] if chosen else sample).used
     texts, labels = frame["text"].to_numpy(dtype=object), frame["label"].to_numpy()
     print(f"{chosen.name if chosen else 'the sample (says nothing about quality)'}: {len(texts):,} rows")
     ours, theirs = quality(texts, labels)

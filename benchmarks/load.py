@@ -54,7 +54,7 @@ def empty() -> "Flask":
 def main() -> None:
     """Measure both in turn, and print each round and the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("bundle", type=Path)
+    parser.add_argument("bundle", type=Path, nargs="?", default=Path(".chatmod/work/bundle"))
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Seconds and memory of preprocess and train for 5,000, 50,000 and 200,000 rows, with the growth exponent.
+"""Seconds and memory of preprocess, train and evaluate by rows, with the growth exponent.
 
 Usage: python -m benchmarks.scaling [CSV] [ROWS ...]   (default: CHATMOD_TEST_DATA, else the sample)
 Rows are varied from real ones: two halves of different comments of one label, with a number of its own.
@@ -7,7 +7,6 @@ Each size runs in a process of its own. Memory is the peak above that of a proce
 
 import json
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -40,15 +39,20 @@ def vary(frame: pd.DataFrame, rows: int, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(made, columns=["text", "removed"])
 
 
+def memory_mib(entry: str) -> float:
+    """What the kernel says of this process alone: VmRSS is now, VmHWM the most since it was started."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(f"{entry}:"))) / MIB
+
+
 def measure(directory: Path, recipe_path: Path) -> None:
     """In a process of its own: preprocess and train on directory/raw, figures as JSON on the last line."""
     paths = [directory / "raw" / "files" / "rows.csv"]
     held = pd.read_csv(paths[0], keep_default_na=False)
-    baseline = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
-    rows = len(held)
+    baseline, rows = memory_mib("VmRSS"), len(held)
     del held
-    (directory / "comments").mkdir()
-    (directory / "candidate").mkdir()
+    for output in ("comments", "candidate", "evaluation", "bundle"):
+        (directory / output).mkdir()
     seconds = {}
     for name, run in {
         "preprocess": lambda: steps.preprocess(
@@ -62,12 +66,19 @@ def measure(directory: Path, recipe_path: Path) -> None:
         "train": lambda: steps.train(
             directory / "comments", directory / "candidate", say=print, recipe=read_recipe(recipe_path)
         ),
+        "evaluate": lambda: steps.evaluate(
+            *(directory / name for name in ("comments", "candidate", "evaluation", "bundle")),
+            say=print,
+            recipe=read_recipe(recipe_path),
+            code={},
+            touches=directory / "touches.csv",
+        ),
     }.items():
         started = time.monotonic()
         run()
         seconds[name] = time.monotonic() - started
     counts = steps.read_json(directory / "comments" / "manifest.json")["counts"]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
+    peak = memory_mib("VmHWM")
     print(json.dumps({"rows": rows, "counts": counts, "seconds": seconds, "above_mib": peak - baseline}))
 
 
@@ -80,7 +91,7 @@ def main() -> None:
         return
     sample = sorted(Path(__file__).parent.parent.glob("workflow/sample/*.csv"))
     chosen = Path(arguments[0]) if arguments else TEST.data
-    frame, _ = read_comments([chosen] if chosen else sample)
+    frame = read_comments([chosen] if chosen else sample).used
     points = []
     for rows in sizes:
         with tempfile.TemporaryDirectory() as place:
@@ -103,7 +114,7 @@ def main() -> None:
         kept, read = told["counts"]["kept"], told["counts"]["rows"]
         print(
             f"{rows:>7,} rows ({read:,} read, {kept:,} used): "
-            f"preprocess {told['seconds']['preprocess']:.1f} s, train {told['seconds']['train']:.1f} s, "
+            f"{', '.join(f'{name} {seconds:.1f} s' for name, seconds in told['seconds'].items())}, "
             f"total {total:.1f} s, {told['above_mib']:,.0f} MiB above the data",
             flush=True,
         )

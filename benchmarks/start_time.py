@@ -22,7 +22,7 @@ AIM_S = 2.0
 def main() -> None:
     """Measure, and print each run and the median."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("bundle", type=Path)
+    parser.add_argument("bundle", type=Path, nargs="?", default=Path(".chatmod/work/bundle"))
     parser.add_argument("--runs", type=int, default=10)
     options = parser.parse_args()
     runs = [one_start(options.bundle.resolve()) for _ in range(options.runs)]

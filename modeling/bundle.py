@@ -147,14 +147,14 @@ class _PyFunc:
 def _passport(directory: Path) -> dict[str, Any]:
     path = directory / PASSPORT
     try:
-        content = path.read_bytes()
+        content = path.read_bytes().decode("utf-8")
         passport: dict[str, Any] = json.loads(content)
         names, seal = dict(passport["files"]), str(passport["seal"])
     except FileNotFoundError as error:
         raise BundleError(f"{path}: no bundle there: train one (make train) or name its directory") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{path}: cannot be read ({error}): fetch the bundle again") from error
-    if content != _sealed(content.decode().replace(_entry(seal), _entry(UNSEALED))):
+    if content.encode() != _sealed(content.replace(_entry(seal), _entry(UNSEALED))):
         raise BundleError(f"{path}: the seal does not match: the file was altered; fetch the bundle again")
     outside = [name for name in names if Path(name).name != name or name == PASSPORT]
     if outside or POLICY not in names:

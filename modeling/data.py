@@ -2,9 +2,9 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -36,19 +36,29 @@ class Counts:
     kept: int = 0
     encodings: dict[str, str] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The counts as plain values."""
-        return asdict(self)
+
+@dataclass(frozen=True)
+class Comments:
+    """What was read.
+
+    Attributes:
+        used: ``row`` (number over all files, from 1), ``key``, ``part``, ``fold``, ``label`` (0 kept, 1
+            removed) and ``text`` (cleaned), a line each row that is used.
+        manifest: ``row``, ``key``, ``outcome`` (used, empty, repeat, conflict), ``part``, ``fold`` and
+            ``label`` of every row that was read; a row that is not used has no part.
+        counts: how many rows had which outcome.
+
+    """
+
+    used: pd.DataFrame
+    manifest: pd.DataFrame
+    counts: Counts
 
 
 def read_comments(
     paths: Sequence[Path], columns: Columns | None = None, max_chars: int = MAX_CHARS
-) -> tuple[pd.DataFrame, Counts]:
+) -> Comments:
     """Read, validate, clean, de-duplicate and split comments.
-
-    Returns:
-        A frame with ``row`` (number over all files, from 1), ``key``, ``part``, ``fold``, ``label``
-        (0 kept, 1 removed) and ``text`` (cleaned), and what became of the rows.
 
     Raises:
         DataError: a file, header, text or label cannot be used; or a label has no rows.
@@ -61,15 +71,21 @@ def read_comments(
         frames.append(_parse(text, path.name, columns or Columns(), max_chars))
     frame = pd.concat(frames, ignore_index=True)
     frame.insert(0, "row", range(1, len(frame) + 1))
-    counts.rows = len(frame)
     frame["key"] = [frozen_key(body) for body in frame["raw"]]
     frame["text"] = [clean(body) for body in frame.pop("raw")]
-    frame = _without_repeats(_without_empty(frame, counts), counts)
-    counts.kept = len(frame)
-    frame["part"] = [part_of(key) for key in frame["key"]]
+    frame["outcome"] = _outcomes(frame)
+    used = frame["outcome"] == "used"
+    frame["part"] = [part_of(key) if is_used else "" for key, is_used in zip(frame["key"], used, strict=True)]
     frame["fold"] = [fold_of(key) for key in frame["key"]]
-    _check_usable(frame)
-    return frame[["row", "key", "part", "fold", "label", "text"]], counts
+    kept = frame[used].reset_index(drop=True)
+    _check_usable(kept)
+    _check_apart(kept)
+    found = frame["outcome"].value_counts()
+    counts.rows, counts.kept = len(frame), len(kept)
+    counts.empty, counts.duplicates_merged = int(found.get("empty", 0)), int(found.get("repeat", 0))
+    counts.conflicts_dropped = int(found.get("conflict", 0))
+    manifest = frame[["row", "key", "outcome", "part", "fold", "label"]]
+    return Comments(kept[["row", "key", "part", "fold", "label", "text"]], manifest, counts)
 
 
 def decode(path: Path) -> tuple[str, str]:
@@ -112,6 +128,9 @@ def _parse(text: str, name: str, columns: Columns, max_chars: int) -> pd.DataFra
         raise DataError(
             f"{name}: not a complete CSV file ({str(error).strip()}): it may have been cut off; get it again"
         ) from error
+    if not isinstance(frame.index, pd.RangeIndex):
+        # pandas has taken a surplus first field for the row's name.
+        raise DataError(f"{name}: rows have more fields than the header: put texts with commas into quotes")
     text_column = _column(frame, columns.text, TEXT_NAMES, "CHATMOD_TEXT_COLUMN", name)
     label_column = _column(frame, columns.label, LABEL_NAMES, "CHATMOD_LABEL_COLUMN", name)
     raw, labels = frame[text_column].fillna(""), frame[label_column].fillna("").str.strip()
@@ -133,34 +152,56 @@ def _parse(text: str, name: str, columns: Columns, max_chars: int) -> pd.DataFra
 def _column(frame: pd.DataFrame, wanted: str, usual: Sequence[str], setting: str, name: str) -> str:
     header = ", ".join(repr(column) for column in frame.columns[:12])
     if wanted:
-        if wanted in frame.columns:
+        if wanted in frame.columns and f"{wanted}.1" not in frame.columns:
             return wanted
-        raise DataError(f"{name}: {setting}={wanted!r} is not in the header ({header}): name one of these")
-    found = [column for column in frame.columns if str(column).strip().lower() in usual]
+        raise DataError(
+            f"{name}: {setting}={wanted!r} is not in the header ({header}) exactly once: name one of these"
+        )
+    # pandas tells columns of one name apart by a number.
+    found = [column for column in frame.columns if str(column).strip().lower().removesuffix(".1") in usual]
     if len(found) == 1:
         return str(found[0])
+    if len(frame.columns) == 1 and any(mark in str(frame.columns[0]) for mark in ";\t|"):
+        raise DataError(
+            f"{name}: fields of the header ({header}) are not separated by commas: convert the file"
+        )
     how = "more than one" if found else "no"
     raise DataError(
         f"{name}: {how} column named {' or '.join(usual)} in the header ({header}): name it in {setting}"
     )
 
 
-def _without_empty(frame: pd.DataFrame, counts: Counts) -> pd.DataFrame:
-    filled = frame[frame["text"] != ""]
-    counts.empty = len(frame) - len(filled)
-    return filled
+def _outcomes(frame: pd.DataFrame) -> "pd.Series[str]":
+    """What becomes of each row: the first of those that agree is used, of those that do not, none.
+
+    Rows are the same if their raw texts have one key, or if their cleaned texts have: a comment
+    with an "EDIT: …" tail and the same without it look the same to a model.
+    """
+    outcomes = pd.Series("used", index=frame.index)
+    outcomes[frame["text"] == ""] = "empty"
+    cleaned = pd.Series([frozen_key(text) for text in frame["text"]], index=frame.index)
+    for same in (frame["key"], cleaned):
+        left = outcomes == "used"
+        labels = frame[left].groupby(same[left])["label"].transform("nunique")
+        outcomes[labels.index[labels > 1]] = "conflict"
+        left = outcomes == "used"
+        repeated = same[left].duplicated()
+        outcomes[repeated.index[repeated]] = "repeat"
+    return outcomes
 
 
-def _without_repeats(frame: pd.DataFrame, counts: Counts) -> pd.DataFrame:
-    labels = frame.groupby("key")["label"].transform("nunique")
-    agreed = frame[labels == 1]
-    counts.conflicts_dropped = len(frame) - len(agreed)
-    once = agreed.drop_duplicates("key").reset_index(drop=True)
-    counts.duplicates_merged = len(agreed) - len(once)
-    return once
+def _check_apart(frame: pd.DataFrame) -> None:
+    learning = {frozen_key(str(text)) for text in frame["text"][frame["part"] == "learning"]}
+    shared = [
+        row.row for row in frame.itertuples() if row.part == "test" and frozen_key(str(row.text)) in learning
+    ]
+    if shared or not frame["key"].is_unique:
+        raise DataError(f"row {shared[:1]}: its text stands in both parts: report this, the split is broken")
 
 
 def _check_usable(frame: pd.DataFrame) -> None:
+    if frame.empty:
+        raise DataError("rows=0: no row has both a text and a label: bring comments of both labels")
     for part in ("learning", "test"):
         for label, meaning in ((0, "kept"), (1, "removed")):
             rows = int(((frame["part"] == part) & (frame["label"] == label)).sum())

@@ -49,9 +49,10 @@ def evaluate(
 
     """
     figures = _figures(thresholds, f1_threshold)
-    draws = np.random.default_rng(seed).integers(0, len(labels), (resamples, len(labels)), dtype=np.int32)
+    random = np.random.default_rng(seed)
     drawn = {name: np.full(resamples, np.nan) for name in figures}
-    for number, rows in enumerate(draws):
+    for number in range(resamples):
+        rows = random.integers(0, len(labels), len(labels))
         if 0 < labels[rows].sum() < len(rows):
             for name, figure in figures.items():
                 drawn[name][number] = figure(scores[rows], labels[rows])

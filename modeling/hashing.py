@@ -139,21 +139,22 @@ class Weights:
         return self.table.view(np.complex64)[:, 0]
 
 
-def logits(texts: Sequence[str], weights: Weights) -> Floats:
-    """The calibrated logit of each cleaned text, shape (len(texts),).
+def logit(text: str, weights: Weights) -> float:
+    """The calibrated logit of a cleaned text.
 
     A feature is ``(1 + ln count) * idf``, a text's features are scaled to length 1.
     """
-    return np.fromiter((_logit(text, weights) for text in texts), dtype=np.float64, count=len(texts))
-
-
-def _logit(text: str, weights: Weights) -> float:
     slots, counts = ngram_counts(text)
     frequencies = SUBLINEAR.take(counts, mode="clip")
     known = weights.pairs[slots]
     features = frequencies * known.real
     length = float(features @ features) ** 0.5
     return float(frequencies @ known.imag) / (length or 1.0) + weights.intercept
+
+
+def logits(texts: Sequence[str], weights: Weights) -> Floats:
+    """The calibrated logit of each cleaned text, shape (len(texts),)."""
+    return np.fromiter((logit(text, weights) for text in texts), dtype=np.float64, count=len(texts))
 
 
 def sigmoid(values: Floats) -> Floats:

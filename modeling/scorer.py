@@ -10,9 +10,9 @@ import numpy.typing as npt
 from safetensors.numpy import save
 
 from modeling.exceptions import BundleError
-from modeling.hashing import SLOTS, Weights, logits, sigmoid
+from modeling.hashing import SLOTS, Weights, logit, sigmoid
 from modeling.policy import ATTRIBUTE
-from modeling.text import clean
+from modeling.text import readings
 
 _SHAPES: Final = {"table": [SLOTS, 2], "intercept": [1]}
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
@@ -26,8 +26,11 @@ class HashedLinearScorer:
         self._weights = weights
 
     def score(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
-        """The probability of removal of each text, shape (len(texts),)."""
-        return {ATTRIBUTE: sigmoid(logits([clean(text) for text in texts], self._weights))}
+        """The probability of removal of each text in the reading that scores highest, shape (len(texts),)."""
+        return {ATTRIBUTE: sigmoid(np.array([self._logit(text) for text in texts], dtype=np.float64))}
+
+    def _logit(self, text: str) -> float:
+        return max(logit(reading, self._weights) for reading in readings(text))
 
 
 def to_bytes(weights: Weights) -> bytes:

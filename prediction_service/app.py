@@ -42,6 +42,7 @@ def create_app(options: Settings, loader: Loader, metrics: Metrics) -> Flask:
     """The application over a loader that somebody else starts."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = options.max_body_bytes
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     limits = records.Limits(options.max_records, options.max_text_chars)
     app.register_blueprint(records.blueprint(partial(_moderator, loader), metrics, limits))
     _add_operations(app, options, loader, metrics)

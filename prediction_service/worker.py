@@ -6,16 +6,28 @@ idle ones, and lingers up to two seconds on the loop that serves everybody for e
 This one takes the listen queue to its end, gives kept connections a moment, and lingers in the poller.
 """
 
+import contextlib
 import errno
 import selectors
 import socket
 import struct
 import time
+import uuid
 from collections import deque
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
 from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from prediction_service.problems import CONTENT_TYPE, Refusal
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -29,6 +41,12 @@ LINGER_S: Final = 2.0
 STALL_S: Final = 10
 LINGER_CHUNK: Final = 65_536
 POLL_S: Final = 0.05
+MALFORMED: Final[dict[type[BaseException], HTTPStatus]] = {
+    LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+    ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+}
 HARMLESS: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED})
 
 
@@ -71,6 +89,26 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
                 self._await_request(conn)
         except OSError:
             self._drop(conn)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Refuse what is no HTTP as everything else is refused: with a problem document and an id."""
+        if not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        status = MALFORMED.get(type(exc), HTTPStatus.BAD_REQUEST)
+        refusal = Refusal(status, f"this is no HTTP request that can be read ({exc}): mend the client")
+        request_id = uuid.uuid4().hex
+        body = refusal.document("", request_id).model_dump_json().encode()
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}",
+            "Connection: close",
+            f"Content-Type: {CONTENT_TYPE}",
+            f"Content-Length: {len(body)}",
+            f"X-Request-ID: {request_id}",
+        )
+        self.log.warning("request %s cannot be read: %s", request_id, type(exc).__name__)
+        with contextlib.suppress(OSError):
+            client.sendall("\r\n".join((*head, "", "")).encode() + body)
 
     def run(self) -> None:
         """Serve until told to stop, then drain."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parent.parent
 # Code whose change may change a result; runners, commands and the stack do not.
 CODE: Final = ("modeling/**/*.py", "workflow/steps.py", "workflow/tracking.py", "workflow/pipeline.py")
+FOLDERS: Final = ("modeling", "workflow")
 LIBRARIES: Final = ("numpy", "scipy", "scikit-learn", "pandas", "matplotlib", "mlflow")
 UNKNOWN: Final = "unknown"
 
@@ -50,10 +51,24 @@ def of_code() -> str:
 
 
 def commit() -> str:
-    """The commit of the code, ``…-dirty`` where tracked files differ from it, else ``unknown``."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    """The commit that last changed the code that makes results.
+
+    ``…-dirty`` where files of that code differ from it, ``unknown`` outside a Git checkout. Commits
+    of other files do not count, or a new README would give the same model another passport.
+    """
+    found = _git("log", "-1", "--format=%H", "--", *FOLDERS)
+    return f"{found}-dirty" if found and _git("status", "--porcelain", "--", *FOLDERS) else found or UNKNOWN
+
+
+def _git(*arguments: str) -> str:
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(ROOT), *arguments],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
-        return UNKNOWN
-    return found.stdout.strip() or UNKNOWN
+        return ""
+    return done.stdout.strip()

@@ -31,6 +31,7 @@ def scalars(settings: Settings) -> dict[str, Any]:
         "label_column": settings.label_column,
         "max_text_chars": settings.max_text_chars,
         "recipe": read_recipe(settings.config),
+        "touches": settings.home / "test_touches.csv",
         "code": {"commit": fingerprint.commit(), "digest": fingerprint.of_code()},
         "tracking": settings.tracking,
         "experiment": settings.experiment,
@@ -54,7 +55,8 @@ def run_pipeline(settings: Settings, say: Say, before: Callable[[Step], None] = 
     with _only_run(settings.workdir):
         for number, step in enumerate(PIPELINE, start=1):
             title = f"[{number}/{len(PIPELINE)}] {step.name}"
-            if not settings.fresh and not step.always and is_current(step, settings.workdir, values):
+            current = is_current(step, settings.workdir, values) and not _is_lost(step, settings)
+            if current and not settings.fresh and not step.always:
                 say(f"{title}: unchanged")
                 continue
             before(step)
@@ -85,6 +87,13 @@ def is_current(step: Step, workdir: Path, values: dict[str, Any]) -> bool:
         return bool(state == {"told": _told(step, workdir, values), "outputs": outputs})
     except (OSError, ValueError, StepError):
         return False
+
+
+def _is_lost(step: Step, settings: Settings) -> bool:
+    """Whether our own MLflow has lost what was registered: somebody has deleted its files."""
+    if step.name != "register" or settings.tracking_uri:
+        return False
+    return not (settings.database.exists() and settings.artifacts.exists())
 
 
 def _work(step: Step, workdir: Path, values: dict[str, Any], say: Say) -> None:
@@ -132,8 +141,8 @@ def _told(step: Step, workdir: Path, values: dict[str, Any]) -> str:
         maker = next(maker.name for maker in PIPELINE if missing[0] in maker.outputs)
         raise StepError(f"step {step.name}: {missing[0]!r} is not in {workdir}: run step {maker!r} first")
     inputs = {name: fingerprint.of_directory(workdir / name) for name in step.inputs}
-    # The commit is recorded in what a step makes; only a change of the code itself makes it again.
-    relevant = {name: values[name] for name in step.scalars if name != "code"}
+    # The commit and the count of looks are recorded; only a change of the code itself makes it again.
+    relevant = {name: values[name] for name in step.scalars if name not in {"code", "touches"}}
     return fingerprint.of_step(step.name, relevant, inputs)
 
 

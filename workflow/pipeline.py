@@ -46,7 +46,13 @@ PIPELINE: Final = (
         ("text_column", "label_column", "max_text_chars"),
     ),
     Step("train", steps.train, ("comments",), ("candidate",), ("recipe",)),
-    Step("evaluate", steps.evaluate, ("comments", "candidate"), ("evaluation", "bundle"), ("recipe", "code")),
+    Step(
+        "evaluate",
+        steps.evaluate,
+        ("comments", "candidate"),
+        ("evaluation", "bundle"),
+        ("recipe", "code", "touches"),
+    ),
     Step(
         "register",
         steps.register,

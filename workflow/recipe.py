@@ -12,6 +12,7 @@ from workflow.exceptions import SettingsError
 if TYPE_CHECKING:
     from modeling.policy import Action
 
+LARGEST: Final = 1e6
 CANDIDATES: Final = ("hashed_linear",)
 TABLES: Final = {
     "candidate": {"name", "C", "tol", "max_iter"},
@@ -48,7 +49,9 @@ def read(path: Path) -> Recipe:
     if candidate.pop("name", None) not in CANDIDATES:
         raise SettingsError(f"{path.name}: [candidate] name must be one of {list(CANDIDATES)}")
     for key, value in candidate.items():
-        _check_number(path, "candidate", key, value, whole=key == "max_iter")
+        _check_number(path, "candidate", key, value, whole=key == "max_iter", below=LARGEST)
+        if key == "C" and value < 1 / LARGEST:
+            raise SettingsError(f"{path.name}: [candidate] C={value!r}: give a number of 1e-6 or more")
     for action in sorted(TABLES["targets"]):
         _check_number(path, "targets", action, targets.get(action), below=1.0)
     if targets["remove"] < targets["flag"]:
@@ -56,7 +59,15 @@ def read(path: Path) -> Recipe:
             f"{path.name}: [targets] remove={targets['remove']} is below flag={targets['flag']}: raise it"
         )
     for key in sorted(TABLES["evaluation"]):
-        _check_number(path, "evaluation", key, tables["evaluation"].get(key), whole=True, zero=key == "seed")
+        _check_number(
+            path,
+            "evaluation",
+            key,
+            tables["evaluation"].get(key),
+            whole=True,
+            zero=key == "seed",
+            below=LARGEST,
+        )
     return Recipe(candidate, targets, **tables["evaluation"])
 
 

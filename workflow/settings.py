@@ -15,6 +15,7 @@ OTHER_KINDS: Final = ("CHATMOD_API_", "CHATMOD_UI_", "CHATMOD_TEST_")
 SERVER: Final = re.compile(r"https?://[^/@\s]+(/[^@\s]*)?")
 DIGITS: Final = re.compile(r"[0-9]{1,12}")
 LAST_PORT: Final = 65535
+LONGEST_S: Final = 3600.0
 
 
 def _port(text: str) -> int:
@@ -26,7 +27,7 @@ def _port(text: str) -> int:
 
 def _seconds(text: str) -> float:
     number = float(text)
-    if not 0 < number < float("inf"):
+    if not 0 < number <= LONGEST_S:
         raise ValueError
     return number
 
@@ -45,6 +46,13 @@ def _dataset(text: str) -> str:
     if text not in DATASETS:
         raise ValueError
     return text
+
+
+def _home(text: str) -> Path:
+    # The place becomes part of SQLite's addresses, where these three mean something else.
+    if set("%?#") & set(text):
+        raise ValueError
+    return Path(text).expanduser()
 
 
 def _server(text: str) -> str:
@@ -72,7 +80,7 @@ class Settings:
     text_column: str = _setting("", str, "name a column of the CSV file")
     label_column: str = _setting("", str, "name a column of the CSV file")
     max_text_chars: int = _setting(100_000, _count, "use a number of characters, 1 or more")
-    home: Path = _setting(Path(".chatmod"), Path, "name a directory")
+    home: Path = _setting(Path(".chatmod"), _home, "name a directory without %, ? and # in its path")
     config: Path = _setting(Path(__file__).parent / "config" / "pipeline.toml", Path, "name a TOML file")
     tracking_uri: str = _setting(
         "",
@@ -81,10 +89,11 @@ class Settings:
         "and MLFLOW_TRACKING_PASSWORD",
     )
     experiment: str = _setting("chat-moderation", str, "use a name")
-    kaggle_timeout_s: float = _setting(6.0, _seconds, "use a number of seconds above 0")
+    kaggle_timeout_s: float = _setting(6.0, _seconds, "use a number of seconds, above 0 and at most 3600")
     fresh: bool = _setting(default=False, read=_flag, remedy="use 0 or 1")
     mlflow_port: int = _setting(5000, _port, "use a port from 1 to 65535")
     # The stack starts service and chat, so it has to know where they listen and what they serve.
+    api_host: str = _setting("127.0.0.1", str, "name an address of this machine", key="CHATMOD_API_HOST")
     api_port: int = _setting(9696, _port, "use a port from 1 to 65535", key="CHATMOD_API_PORT")
     ui_port: int = _setting(8501, _port, "use a port from 1 to 65535", key="CHATMOD_UI_PORT")
     api_bundle: Path | None = _setting(None, Path, "name a bundle's directory", key="CHATMOD_API_BUNDLE")

@@ -22,7 +22,9 @@ from workflow.fingerprint import ROOT
 from workflow.settings import Settings, child_environ
 
 HOST: Final = "127.0.0.1"
+EVERYWHERE: Final = ("0.0.0.0", "::", "localhost")  # noqa: S104  recognised, not listened on
 STOP_S: Final = 20.0
+LEFT_S: Final = 2.0
 START_S: Final = 120.0
 POLL_S: Final = 0.1
 LOG_TAIL: Final = 12
@@ -77,14 +79,15 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         """Stop everything, the last started first."""
         for running in reversed(self._running):
-            _signal_group(running.process, signal.SIGTERM)
+            # The leader alone: gunicorn's master has to tell its workers itself, or requests are lost.
+            running.process.terminate()
         deadline = time.monotonic() + STOP_S
         for running in reversed(self._running):
             try:
                 running.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 self._say(f"{running.part.name} did not stop within {STOP_S:.0f} s and was ended")
-            _signal_group(running.process, signal.SIGKILL)
+            _end_group(running.process)
             running.process.wait()
 
     def start(self, part: Part, *, quiet: bool = True) -> None:
@@ -164,11 +167,17 @@ class Stack:
         return "\n  ".join([f"; the end of {log}:", *lines])
 
 
-def _signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        return
+def _end_group(process: "subprocess.Popen[bytes]") -> None:
+    """End what a stopped leader has left of its session, asking first."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        until = time.monotonic() + LEFT_S
+        while time.monotonic() < until:
+            process.poll()
+            try:
+                os.killpg(process.pid, number)
+            except ProcessLookupError:
+                return
+            time.sleep(POLL_S)
 
 
 def answers(address: str) -> bool:
@@ -181,7 +190,7 @@ def answers(address: str) -> bool:
         return False
 
 
-def check_port(setting: str, port: int) -> None:
+def check_port(setting: str, port: int, host: str = HOST) -> None:
     """Refuse a port that is taken.
 
     Raises:
@@ -191,10 +200,10 @@ def check_port(setting: str, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError as error:
             raise StackError(
-                f"{setting}={port}: {error.strerror}: stop what listens on {HOST}:{port}, or set another port"
+                f"{setting}={port}: {error.strerror}: stop what listens on {host}:{port}, or set another port"
             ) from error
 
 
@@ -205,7 +214,7 @@ def python(*arguments: str) -> list[str]:
 
 def api(settings: Settings, model: Mapping[str, str]) -> Part:
     """The prediction service under gunicorn."""
-    address = f"http://{HOST}:{settings.api_port}"
+    address = api_address(settings)
     configuration = str(ROOT / "prediction_service" / "gunicorn.conf.py")
     command = python("-m", "gunicorn", "-c", configuration, "prediction_service.app:wsgi()")
     environ = {"CHATMOD_API_PORT": str(settings.api_port), **model}
@@ -217,7 +226,7 @@ def chat(settings: Settings) -> Part:
     address = f"http://{HOST}:{settings.ui_port}"
     environ = {
         "CHATMOD_UI_PORT": str(settings.ui_port),
-        "CHATMOD_UI_API_URL": f"http://{HOST}:{settings.api_port}",
+        "CHATMOD_UI_API_URL": api_address(settings),
         "CHATMOD_UI_ROOM_URL": f"sqlite:///{settings.home.resolve() / 'chat.db'}",
         "CHATMOD_UI_MLFLOW_URL": tracking_page(settings),
     }
@@ -245,6 +254,35 @@ def mlflow(settings: Settings) -> Part:
     ]
     environ = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     return Part("mlflow", command, environ, f"{address}/health", address)
+
+
+def api_address(settings: Settings) -> str:
+    """Where this machine reaches the prediction service."""
+    host = HOST if settings.api_host in EVERYWHERE else settings.api_host
+    return f"http://{host}:{settings.api_port}"
+
+
+def check_settings(package: str, environ: Mapping[str, str]) -> None:
+    """Have a part read its settings now, rather than after the pipeline.
+
+    Raises:
+        StackError: the part refuses them; says why.
+
+    """
+    code = (
+        f"import sys\nfrom {package} import settings\nfrom {package}.exceptions import SettingsError\n"
+        "try: settings.load()\nexcept SettingsError as error: sys.exit(str(error))"
+    )
+    done = subprocess.run(  # noqa: S603
+        python("-c", code),
+        cwd=ROOT,
+        env=child_environ(environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise StackError(done.stderr.strip())
 
 
 def tracking_page(settings: Settings) -> str:

@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workflow import sources
 from workflow.exceptions import StepError
 from workflow.recipe import Recipe
+
+if TYPE_CHECKING:
+    from modeling.policy import Policy
 
 LIBRARIES: Final = ("numpy", "scipy", "scikit-learn", "pandas")
 Say = Callable[[str], None]
@@ -42,9 +45,9 @@ def preprocess(
 
     source = read_json(raw / "source.json")
     paths = [raw / "files" / name for name in source["files"]]
-    frame, counts = read_comments(paths, Columns(text_column, label_column), max_text_chars)
-    manifest = frame[["row", "key", "part", "fold", "label"]]
-    manifest.to_csv(comments / "manifest.csv", index=False, lineterminator="\n")
+    read = read_comments(paths, Columns(text_column, label_column), max_text_chars)
+    frame, counts = read.used, read.counts
+    read.manifest.to_csv(comments / "manifest.csv", index=False, lineterminator="\n")
     balance = {}
     for part in ("learning", "test"):
         rows = frame[frame["part"] == part]
@@ -53,7 +56,7 @@ def preprocess(
         )
         balance[part] = {"rows": len(rows), "removed": int(rows["label"].sum())}
     split_id = hashlib.sha256((comments / "manifest.csv").read_bytes()).hexdigest()[:12]
-    facts = {"data": source, "counts": counts.as_dict(), "split": {"id": split_id, **balance}}
+    facts = {"data": source, "counts": asdict(counts), "split": {"id": split_id, **balance}}
     _write_json(comments / "manifest.json", facts)
     say(
         f"{counts.rows:,} rows read, {counts.kept:,} used ({counts.empty} empty, "
@@ -102,46 +105,63 @@ def evaluate(
     say: Say,
     recipe: Recipe,
     code: Mapping[str, str],
+    touches: Path,
 ) -> None:
     """Measure on the test part: ``metrics.json`` and figures; then seal the bundle with its passport."""
     from modeling import bundle as bundles
-    from modeling.evaluate import chance_calibration_error
-    from modeling.evaluate import evaluate as measure
-    from modeling.figures import draw
-    from modeling.hashing import logits as score
-    from modeling.hashing import sigmoid
-    from modeling.policy import ATTRIBUTE, policy_from_json
-    from modeling.scorer import weights_of
+    from modeling.policy import policy_from_json
 
     manifest, training = read_json(comments / "manifest.json"), read_json(candidate / "training.json")
     say = _labelled(say, manifest)
     policy = policy_from_json((candidate / "policy.json").read_text(encoding="utf-8"))
-    test = _read_part(comments / "test.csv")
     weights = (candidate / "weights.safetensors").read_bytes()
-    scores = sigmoid(score(list(test["text"]), weights_of(candidate / "weights.safetensors")))
+    count = _touch(touches, manifest["split"]["id"], hashlib.sha256(weights).hexdigest())
+    facts = _measure(comments, candidate, evaluation, policy, recipe)
+    _write_json(evaluation / "metrics.json", facts)
+    _write_json(evaluation / "touches.json", {"split": manifest["split"]["id"], "count": count})
+    for name in ("roc_auc", "pr_auc", "ece"):
+        figure = facts["metrics"][name]
+        interval = f"[{figure['low']:.3f}, {figure['high']:.3f}]"
+        say(f"{name} {figure['value']:.3f} {interval} on {facts['rows']:,} test rows")
+    say(f"evaluations on these test rows so far: {count}")
+    bundle.rmdir()
+    digest = bundles.save(bundle, weights, policy, _passport(manifest, training, facts, code))
+    say(f"bundle sha256:{digest[:12]}")
+
+
+def _measure(
+    comments: Path, candidate: Path, evaluation: Path, policy: "Policy", recipe: Recipe
+) -> dict[str, Any]:
+    from modeling.evaluate import chance_calibration_error
+    from modeling.evaluate import evaluate as measure
+    from modeling.figures import draw
+    from modeling.hashing import logits, sigmoid
+    from modeling.policy import ATTRIBUTE
+    from modeling.scorer import weights_of
+
+    manifest, training = read_json(comments / "manifest.json"), read_json(candidate / "training.json")
+    test = _read_part(comments / "test.csv")
+    scores = sigmoid(logits(list(test["text"]), weights_of(candidate / "weights.safetensors")))
     labels, thresholds = test["label"].to_numpy(), dict(policy.attributes[ATTRIBUTE])
-    metrics = measure(
-        scores,
-        labels,
-        thresholds,
-        training["out_of_fold"]["f1_threshold"],
-        resamples=recipe.resamples,
-        seed=recipe.seed,
-    )
-    facts = {
+    best_f1 = training["out_of_fold"]["f1_threshold"]
+    metrics = measure(scores, labels, thresholds, best_f1, resamples=recipe.resamples, seed=recipe.seed)
+    draw(evaluation, scores, labels, metrics, thresholds, _caption(manifest, len(test)))
+    return {
         "part": "test",
         "rows": len(test),
         "metrics": {name: asdict(metric) for name, metric in metrics.items()},
         "ece_by_chance": chance_calibration_error(scores),
     }
-    _write_json(evaluation / "metrics.json", facts)
-    draw(evaluation, scores, labels, metrics, thresholds, _caption(manifest, len(test)))
-    for name in ("roc_auc", "pr_auc", "ece"):
-        say(f"{name} {metrics[name]} on {len(test):,} test rows")
-    passport = _passport(manifest, training, facts, code)
-    bundle.rmdir()
-    digest = bundles.save(bundle, weights, policy, passport)
-    say(f"bundle sha256:{digest[:12]}")
+
+
+def _touch(ledger: Path, split: str, weights: str) -> int:
+    """Note that these test rows were looked at, and say how often they have been."""
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    with ledger.open("a+", encoding="utf-8") as file:
+        file.write(f"{split},{weights}\n")
+        file.flush()
+        file.seek(0)
+        return sum(line.startswith(f"{split},") for line in file)
 
 
 def register(
@@ -166,7 +186,6 @@ def register(
     _write_json(registered / "version.json", asdict(entry))
     state = "registered as" if entry.is_new else "is already"
     say(f"{state} {entry.name} version {entry.version}, alias challenger")
-    say(f"evaluations on these test rows so far: {entry.test_touches}")
 
 
 def _labelled(say: Say, manifest: dict[str, Any]) -> Say:

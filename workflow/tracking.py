@@ -17,6 +17,7 @@ from mlflow.models.signature import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
 from modeling.bundle import digest_of
+from workflow.card import card
 from workflow.exceptions import TrackingError
 from workflow.steps import read_json
 
@@ -24,6 +25,7 @@ MODEL_NAME: Final = "chat-moderation"
 CHALLENGER: Final = "challenger"
 DIGEST_TAG: Final = "bundle_digest"
 SPLIT_TAG: Final = "split_id"
+SAMPLE_TAG: Final = "is_sample"
 REQUIREMENTS: Final = ("numpy", "safetensors", "pandas")
 # MLflow's own 7 tries take four minutes to find out that nobody listens.
 TRIES: Final = 3
@@ -31,7 +33,7 @@ TRIES: Final = 3
 
 @dataclass(frozen=True)
 class Registered:
-    """A registered version; ``test_touches`` counts the runs that evaluated on this test part."""
+    """A registered version; ``test_touches`` counts how often this test part was evaluated on."""
 
     name: str
     version: int
@@ -85,7 +87,7 @@ class Tracking:
         digest, passport = digest_of(bundle), read_json(bundle / "passport.json")
         with self._named_errors(), self._run(passport) as run:
             self._log(passport, evaluation, manifest)
-            touches = self._count_touches(passport["split"]["id"])
+            touches = int(read_json(evaluation / "touches.json")["count"])
             mlflow.log_metric("test_touches", touches)
             version, is_new = self._version_of(digest), False
             if version is None:
@@ -94,14 +96,23 @@ class Tracking:
         return Registered(MODEL_NAME, version, digest, run.info.run_id, touches, is_new)
 
     def _new_version(self, bundle: Path, digest: str, run_id: str) -> int:
-        logged = Model.log(None, _BundleFlavor, name="bundle", bundle=bundle)
+        passport = read_json(bundle / "passport.json")
+        sample = {SAMPLE_TAG: str(passport["data"]["is_sample"]).lower()}
+        text = card(passport, read_json(bundle / "policy.json"))
+        mlflow.log_text(text, "card.md")
+        logged = Model.log(None, _BundleFlavor, name="bundle", bundle=bundle, tags=sample)
         try:
             self._client.create_registered_model(MODEL_NAME)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         made = self._client.create_model_version(
-            MODEL_NAME, logged.model_uri, run_id, tags={DIGEST_TAG: digest}, model_id=logged.model_id
+            MODEL_NAME,
+            logged.model_uri,
+            run_id,
+            tags={DIGEST_TAG: digest, **sample},
+            description=text,
+            model_id=logged.model_id,
         )
         return int(made.version)
 
@@ -109,16 +120,6 @@ class Tracking:
         found = self._client.search_model_versions(f"name='{MODEL_NAME}'")
         same = [int(version.version) for version in found if version.tags.get(DIGEST_TAG) == digest]
         return max(same, default=None)
-
-    def _count_touches(self, split_id: str) -> int:
-        experiment = self._client.get_experiment_by_name(self._experiment)
-        query = f"tags.{SPLIT_TAG} = '{split_id}'"
-        count, token = 0, None
-        while True:
-            page = self._client.search_runs([experiment.experiment_id], query, page_token=token)
-            count, token = count + len(page), page.token
-            if not token:
-                return count
 
     def _log(self, passport: dict[str, Any], evaluation: Path, manifest: dict[str, Any]) -> None:
         data = passport["data"]
@@ -152,7 +153,7 @@ class Tracking:
             SPLIT_TAG: passport["split"]["id"],
             "data": label,
             "data_source": data["source"],
-            "is_sample": str(data["is_sample"]).lower(),
+            SAMPLE_TAG: str(data["is_sample"]).lower(),
             "commit": passport["code"]["commit"],
         }
         with mlflow.start_run(run_name=f"{passport['kind']} on {label}", tags=tags) as run:

@@ -9,12 +9,15 @@ from modeling.exceptions import BundleError
 from workflow.exceptions import StackError, StepError, TrackingError
 from workflow.settings import Settings
 from workflow.stack import (
+    HOST,
     Part,
     Stack,
     answers,
     api,
+    api_address,
     chat,
     check_port,
+    check_settings,
     mlflow,
     python,
     tracking_page,
@@ -36,6 +39,10 @@ def up(settings: Settings, only: set[str], say: Say) -> int:
     if settings.api_bundle:
         _check_bundle(settings.api_bundle)
     model = _from_disk(settings) if "api" in only else {}
+    if not only or "api" in only:
+        check_settings("prediction_service", model or {"CHATMOD_API_MODEL_VERSION": "1"})
+    if not only or "ui" in only:
+        check_settings("frontend", {})
     with Stack(settings.home / "logs", say) as stack:
         if not only:
             return _everything(stack, settings, say)
@@ -75,6 +82,8 @@ def _everything(stack: Stack, settings: Settings, say: Say) -> int:
     stack.start(chat(settings))
     if stack.wait_until_up():
         say(summary(settings, addresses=True))
+        if settings.api_bundle or settings.api_model_version:
+            say(f"  the API serves what you have named: {api_address(settings)}/readyz says which version")
         say("Ctrl-C stops everything")
         stack.wait()
     say("stopping")
@@ -94,7 +103,7 @@ def _check_ports(settings: Settings, only: set[str]) -> None:
         if port in taken:
             raise StackError(f"{name}={port} is the port of {taken[port]} too: set another port")
         taken[port] = name
-        check_port(name, port)
+        check_port(name, port, settings.api_host if name == "CHATMOD_API_PORT" else HOST)
 
 
 def _from_registry(settings: Settings) -> dict[str, str]:

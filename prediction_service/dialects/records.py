@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from modeling.policy import ATTRIBUTE, Decision
+from modeling.text import clean
 from prediction_service.metrics import Metrics
 from prediction_service.problems import Refusal, from_validation, invalid
 from prediction_service.service import Moderator
@@ -116,7 +117,7 @@ def _wrong_texts(records: list[Record], most: int) -> Iterable[FieldError]:
             yield FieldError(
                 field=f"Records[{place}].body", value=f"{len(record.body)} characters", remedy=remedy
             )
-        elif not record.body or record.body.isspace():
+        elif not clean(record.body):
             yield FieldError(
                 field=f"Records[{place}].body", value="empty", remedy="leave empty messages out of the batch"
             )

@@ -14,6 +14,7 @@ from modeling import bundle
 from modeling.exceptions import BundleError
 from modeling.policy import ATTRIBUTE, Policy, Threshold
 from tests.bundles import reseal
+from tests.conftest import Messages
 
 POLICY = Policy({ATTRIBUTE: {"flag": Threshold("flag", 0.7, 0.6)}})
 
@@ -33,6 +34,13 @@ def test_a_bundle_scores_raw_texts_as_their_cleaned_selves(bundle_dir: Path) -> 
     loaded = bundle.load(bundle_dir)
     raw, cleaned = loaded.score(["you &amp;\xa0idiot\r\nclown", "you & idiot clown"])[ATTRIBUTE]
     assert raw == cleaned
+
+
+def test_an_edit_mark_is_no_way_past_the_model(bundle_dir: Path, messages: Messages) -> None:
+    loaded = bundle.load(bundle_dir)
+    civil, hidden = f"{messages.civil}.", f"{messages.civil}. EDIT: {messages.removed}"
+    low, high = loaded.score([civil, hidden])[ATTRIBUTE]
+    assert low + 0.1 < high
 
 
 def test_a_score_does_not_depend_on_the_batch(bundle_dir: Path, sample_rows: list[tuple[str, int]]) -> None:
@@ -103,6 +111,12 @@ def test_any_flipped_bit_of_the_passport_is_noticed(copy: Path, place: float, bi
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"kind": "hashed-linear"}', '{"files": 3}'])
 def test_a_passport_that_cannot_be_read_is_refused(copy: Path, content: str) -> None:
     (copy / bundle.PASSPORT).write_text(content)
+    assert "passport.json" in refusal(copy)
+
+
+def test_a_passport_in_another_encoding_is_refused(copy: Path) -> None:
+    path = copy / bundle.PASSPORT
+    path.write_bytes(path.read_text().encode("utf-16"))
     assert "passport.json" in refusal(copy)
 
 

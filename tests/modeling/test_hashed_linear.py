@@ -135,7 +135,7 @@ def test_counts_too_many_to_keep_expanded_give_the_same(monkeypatch: pytest.Monk
 
 
 def test_on_real_removals_it_ranks_as_well_as_was_measured(real_data: Path) -> None:
-    frame, _ = read_comments([real_data])
+    frame = read_comments([real_data]).used
     texts, labels = frame["text"].to_numpy(dtype=object), frame["label"].to_numpy()
     areas = cross_val_score(HashedLinearClassifier(), texts, labels, cv=5, scoring="roc_auc")
     assert areas.mean() > 0.785

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeling.text import clean
+from modeling.text import clean, readings
 
 MARKS = ["edit", "EDIT:", "Edit 2:", "&amp;", "&gt;", "&#38;", "<U+0041>", "<U+00A0>", "word", "**"]
 SIGNS = ["\n", "\r\n", ". ", "\xa0", "\t", "(", ")", "~", "\u200b", "\x00", "\ud800", "\u2028", " ", "!"]
@@ -59,3 +59,21 @@ def test_no_text_takes_more_than_linear_time(unit: str) -> None:
 
     # Sixteen times the text: a linear cleaner takes about 16 times as long, a quadratic one 256 times.
     assert cpu(320_000) < 100 * max(cpu(20_000), 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("It works.", ["It works."]),
+        ("It\n works. ", ["It works."]),
+        ("It works. EDIT: thanks", ["It works.", "It works. EDIT: thanks"]),
+        ("Edit: typo", ["typo", "Edit: typo"]),
+    ],
+)
+def test_a_new_message_is_read_with_its_tail_as_well(raw: str, expected: list[str]) -> None:
+    assert expected == readings(raw)
+
+
+@given(st.one_of(st.text(max_size=60), PIECES))
+def test_the_first_reading_is_what_training_sees(raw: str) -> None:
+    assert clean(raw) == readings(raw)[0]

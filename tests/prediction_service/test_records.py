@@ -129,7 +129,7 @@ def test_each_wrong_record_is_named_up_to_twenty(client: FlaskClient) -> None:
     assert problem.detail == "Records[0].body is 0: give a string; and 29 more"
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u00a0\u2003"])
+@pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u00a0\u2003", "\0", "\u200b\u2063", "&nbsp;"])
 def test_an_empty_text_is_refused(client: FlaskClient, text: str) -> None:
     problem = refusal(post(client, [{"body": "ok", "message_id": 0}, {"body": text, "message_id": 1}]), 422)
     [error] = problem.errors
@@ -208,7 +208,6 @@ def test_another_method_is_refused_and_the_right_one_named(client: FlaskClient, 
         r"nul \u0000 inside",
         r"half an emoji \ud83d",
         r"the other half \ude00",
-        r"\u0000",
         "na\u00efve \U0001f600",
     ],
 )

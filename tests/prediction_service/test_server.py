@@ -245,3 +245,32 @@ def test_serving_a_hashed_bundle_imports_nothing_heavy(bundle_dir: Path) -> None
         check=True,
     )
     assert ended.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"garbage\r\n\r\n", 400),
+        (b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: t\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: t\r\nX-Long: " + b"a" * 9_000 + b"\r\n\r\n", 431),
+        (b"POST /predict HTTP/1.1\r\nHost: t\r\nContent-Length: abc\r\n\r\n", 400),
+    ],
+    ids=["garbage", "a long path", "a long header", "a length that is none"],
+)
+def test_what_is_no_http_is_refused_with_a_problem_document_and_an_id(
+    small: Server, sent: bytes, status: int
+) -> None:
+    with small.connect() as client:
+        client.sendall(sent)
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        problem = Problem.model_validate_json(answer.read())
+    assert (status, status) == (answer.status, problem.status)
+    assert problem.request_id == answer.getheader("X-Request-ID")
+    assert "application/problem+json" == answer.getheader("Content-Type")
+
+
+def test_options_is_refused_like_every_method_that_is_not_answered(small: Server) -> None:
+    status, headers, body = small.ask("OPTIONS", "/predict")
+    assert (405, "POST") == (status, headers["Allow"])
+    assert 405 == Problem.model_validate_json(body).status

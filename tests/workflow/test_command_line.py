@@ -105,8 +105,8 @@ GOOD: Row = ["body", "removed"]
         ([GOOD, ["x", ""]], "row 1: removed='', and 0 more rows"),
         ([GOOD, *[[f"comment {row}", 0] for row in range(60)]], "label 1 (removed): 0 of 60 usable rows"),
         ([GOOD, ["x" * 100_001, 0]], "row 1: body has 100,001 characters, more than 100,000"),
-        ([GOOD, ["  ", 0], ["&nbsp;", 1]], "label 0 (kept): 0 of 0 usable rows"),
-        ([GOOD], "0 of 0 usable rows"),
+        ([GOOD, ["  ", 0], ["&nbsp;", 1]], "rows=0: no row has both a text and a label"),
+        ([GOOD], "rows=0"),
     ],
 )  # fmt: skip
 def test_comments_that_cannot_be_used_are_refused_by_row_column_and_value(

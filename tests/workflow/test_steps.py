@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,12 @@ DETERMINED = ("raw", "comments", "candidate", "evaluation", "bundle")
 
 
 def contents(workdir: Path, *folders: str) -> dict[str, bytes]:
-    """Every file of these outputs by its relative name."""
+    """Every file of these outputs by its relative name; looks at the test rows are counted, so differ."""
     return {
         path.relative_to(workdir).as_posix(): path.read_bytes()
         for folder in folders
         for path in sorted((workdir / folder).rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != "touches.json"
     }
 
 
@@ -84,25 +85,31 @@ def test_the_counts_of_the_manifest_add_up(trained: Home) -> None:
     assert counts["rows"] - lost == counts["kept"] == split["learning"]["rows"] + split["test"]["rows"]
 
 
-def test_every_used_row_is_in_the_manifest_once_with_its_part_and_fold(trained: Home) -> None:
+def test_every_row_is_in_the_manifest_with_what_became_of_it(trained: Home) -> None:
     folder = trained.settings.workdir / "comments"
-    manifest = {entry["row"]: entry for entry in rows(folder / "manifest.csv")}
-    kept = read_json(folder / "manifest.json")["counts"]["kept"]
-    assert kept == len(manifest) == len({entry["key"] for entry in manifest.values()})
-    raw = rows(Path(trained.settings.data))
-    for number, entry in manifest.items():
-        key = frozen_key(raw[int(number) - 1]["text"])
-        assert (key, part_of(key), str(fold_of(key))) == (entry["key"], entry["part"], entry["fold"])
-        assert raw[int(number) - 1]["removed"] == entry["label"]
-    parts = {part: rows(folder / f"{part}.csv") for part in ("learning", "test")}
-    for part, used in parts.items():
-        assert used
-        for row in used:
-            expected = {name: manifest[row["row"]][name] for name in ("key", "fold", "label")}
-            assert expected == {name: row[name] for name in expected}
-            assert manifest[row["row"]]["part"] == part
-    assert kept == sum(map(len, parts.values()))
-    assert not {row["key"] for row in parts["learning"]} & {row["key"] for row in parts["test"]}
+    counts = read_json(folder / "manifest.json")["counts"]
+    manifest, raw = rows(folder / "manifest.csv"), rows(Path(trained.settings.data))
+    assert [str(number) for number in range(1, len(raw) + 1)] == [entry["row"] for entry in manifest]
+    for entry, row in zip(manifest, raw, strict=True):
+        key = frozen_key(row["text"])
+        assert (key, str(fold_of(key)), row["removed"]) == (entry["key"], entry["fold"], entry["label"])
+        assert entry["part"] == (part_of(key) if entry["outcome"] == "used" else "")
+    outcomes = Counter(entry["outcome"] for entry in manifest)
+    names = {"used": "kept", "empty": "empty", "repeat": "duplicates_merged", "conflict": "conflicts_dropped"}
+    assert {outcome: counts[name] for outcome, name in names.items()} == outcomes
+
+
+def test_the_parts_hold_the_used_rows_of_the_manifest_and_share_none(trained: Home) -> None:
+    folder = trained.settings.workdir / "comments"
+    used = [entry for entry in rows(folder / "manifest.csv") if entry["outcome"] == "used"]
+    assert len(used) == len({entry["key"] for entry in used})
+    for part in ("learning", "test"):
+        expected = [entry for entry in used if entry["part"] == part]
+        assert expected
+        columns = ("row", "key", "fold", "label")
+        assert [tuple(entry[name] for name in columns) for entry in expected] == [
+            tuple(row[name] for name in columns) for row in rows(folder / f"{part}.csv")
+        ]
 
 
 def test_no_column_but_the_text_reaches_a_model(trained: Home) -> None:
@@ -163,7 +170,7 @@ def test_a_run_ends_with_rows_figures_actions_and_version(trained: Home) -> None
     assert "[5/5] register" in said
     assert re.search(r"data +corpus.csv \(file\), 603 rows, 599 used: \d+ learning, \d+ test", said)
     assert re.search(r"ROC-AUC 0\.\d{3} \[0\.\d{3}, [01]\.\d{3}\]", said)
-    assert re.search(r"flag +at LIKELY_TO_REJECT ≥ 0\.\d{3}: precision", said)
+    assert re.search(r"flag: from LIKELY_TO_REJECT 0\.\d{3}; precision", said)
     assert re.search(r"model +chat-moderation version 1 \(challenger\), sha256:[0-9a-f]{12}", said)
     assert "sample" not in said
 
@@ -173,7 +180,7 @@ def test_an_action_that_is_off_is_said_with_its_reason(copied: Settings) -> None
     policy = read_json(path)
     policy["attributes"]["LIKELY_TO_REJECT"]["remove"] |= {"value": None, "reason": "no threshold reaches it"}
     path.write_text(json.dumps(policy), encoding="utf-8")
-    assert "  remove   off: no threshold reaches it\n" in summary(copied)
+    assert "remove: off, no threshold reaches it\n" in summary(copied)
 
 
 def test_steps_run_one_by_one_in_a_new_folder_and_twice_in_a_row(
@@ -207,13 +214,12 @@ def wait_for(condition: Callable[[], bool], within_s: float = 120.0) -> None:
 def test_a_run_ended_in_the_middle_of_a_step_leaves_the_earlier_work_whole(
     copied: Settings, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    """Two steps are not enough for a kill to land between: the evaluation draws for a second."""
     settings = {"CHATMOD_HOME": copied.home, "CHATMOD_CONFIG": copied.config}
     before = contents(copied.workdir, *DETERMINED, "registered")
     log = tmp_path / "log"
     child = start("step", "evaluate", log=log, **settings)
     try:
-        wait_for(lambda: any(copied.workdir.glob(".evaluate-*/evaluation/metrics.json")))
+        wait_for(lambda: any(copied.workdir.glob(".evaluate-*/evaluation/*.png")))
         child.send_signal(number)
         assert code == child.wait(60)
     finally:
@@ -221,7 +227,8 @@ def test_a_run_ended_in_the_middle_of_a_step_leaves_the_earlier_work_whole(
         child.wait()
     assert before == contents(copied.workdir, *DETERMINED, "registered")
     assert (code != -9) == (not list(copied.workdir.glob(".evaluate-*")))
-    assert log.read_text() == ("" if code == -9 else "stopped\n")
+    assert log.read_text().endswith("" if code == -9 else "stopped\n")
+    assert "Traceback" not in log.read_text()
     again = workflow("step", "evaluate", **settings)
     assert (0, "") == (again.returncode, again.errors)
     assert before == contents(copied.workdir, *DETERMINED, "registered")

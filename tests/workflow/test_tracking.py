@@ -52,7 +52,7 @@ def messages(trained: Home) -> list[str]:
     else:
         from modeling.data import read_comments
 
-        texts = list(read_comments([TEST.data])[0]["text"][:490])
+        texts = list(read_comments([TEST.data]).used["text"][:490])
     return odd + texts
 
 
