@@ -1,9 +1,7 @@
 """The local runner: what runs again and what does not, and what a run that ends badly leaves behind."""
 
 import errno
-import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +9,11 @@ from typing import Any
 import pytest
 
 from modeling.exceptions import DataError
-from tests.workflow.processes import Home
-from workflow import fingerprint, local
+from workflow import local
 from workflow.exceptions import StepError
-from workflow.local import is_current, run_pipeline, run_step, scalars
-from workflow.pipeline import PIPELINE, Step, step_named
+from workflow.local import run_pipeline, run_step
+from workflow.pipeline import PIPELINE, Step
 from workflow.settings import Settings
-
-Change = Callable[[Settings], Settings]
 
 
 @dataclass
@@ -157,6 +152,23 @@ def test_a_step_without_a_readable_record_runs_again(
     assert ["fetch", "cut"] == again()
 
 
+def test_a_registered_version_whose_files_somebody_has_deleted_is_registered_again(
+    toys: Toys, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = Step("register", toys.steps()[0].run, (), ("registered",), ())
+    monkeypatch.setattr(local, "PIPELINE", (last,))
+    settings.artifacts.mkdir(parents=True)
+    settings.database.touch()
+    assert [True, False] == [run_pipeline(settings, str) for _ in range(2)]
+    settings.database.unlink()
+    assert run_pipeline(settings, str)
+    settings.database.touch()
+    settings.artifacts.rmdir()
+    assert run_pipeline(settings, str)
+    elsewhere = replace(settings, tracking_uri="http://mlflow:5000")
+    assert not run_pipeline(elsewhere, str)
+
+
 def test_whoever_waits_before_a_step_waits_only_for_one_that_runs(toys: Toys, settings: Settings) -> None:
     waited: list[str] = []
     run_pipeline(settings, str, lambda step: waited.append(step.name))
@@ -260,132 +272,3 @@ def test_a_home_that_cannot_be_used_is_refused(tmp_path: Path, toys: Toys, obsta
     with pytest.raises(StepError, match=r"home/work: .*: name another place in CHATMOD_HOME"):
         run_pipeline(Settings(home=tmp_path / "home"), str)
     assert [] == toys.ran
-
-
-# What follows is about the real pipeline, on the work of a real run.
-
-
-def stale(settings: Settings) -> list[str]:
-    """The steps that would run now, the download aside, which always does."""
-    values = scalars(settings)
-    return [step.name for step in PIPELINE[1:] if not is_current(step, settings.workdir, values)]
-
-
-def other_recipe(settings: Settings) -> Settings:
-    path = settings.home.parent / "other.toml"
-    path.write_text(settings.config.read_text().replace("C = 1.0", "C = 2.0"))
-    return replace(settings, config=path)
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        (lambda settings: settings, ["register"]),  # the copy has another MLflow
-        (lambda settings: replace(settings, text_column="text"), ["preprocess", "register"]),
-        (lambda settings: replace(settings, label_column="removed"), ["preprocess", "register"]),
-        (lambda settings: replace(settings, max_text_chars=99), ["preprocess", "register"]),
-        (lambda settings: replace(settings, data="elsewhere"), ["register"]),
-        (other_recipe, ["train", "evaluate", "register"]),
-        (lambda settings: replace(settings, api_port=1, mlflow_port=2, fresh=True), ["register"]),
-    ],
-)
-def test_each_setting_makes_the_steps_stale_that_take_it(
-    copied: Settings, change: Change, expected: list[str]
-) -> None:
-    assert expected == stale(change(copied))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda settings: replace(settings, tracking_uri="http://mlflow:5000"),
-        lambda settings: replace(settings, experiment="other"),
-    ],
-)
-def test_another_mlflow_makes_only_register_stale(trained: Home, change: Change) -> None:
-    assert [] == stale(trained.settings)
-    assert ["register"] == stale(change(trained.settings))
-
-
-@pytest.mark.parametrize(
-    ("touched", "expected"),
-    [
-        ("raw/files/corpus.csv", ["download", "preprocess"]),
-        ("comments/manifest.csv", ["preprocess", "train", "evaluate", "register"]),
-        ("candidate/policy.json", ["train", "evaluate"]),
-        ("evaluation/roc.png", ["evaluate", "register"]),
-        ("bundle/weights.safetensors", ["evaluate", "register"]),
-        ("registered/version.json", ["register"]),
-    ],
-)
-def test_an_altered_file_makes_its_maker_and_its_takers_stale(
-    trained: Home, tmp_path: Path, touched: str, expected: list[str]
-) -> None:
-    home = tmp_path / "home"
-    shutil.copytree(trained.settings.workdir, home / "work")
-    with (home / "work" / touched).open("ab") as file:
-        file.write(b" ")
-    values = scalars(trained.settings)
-    assert expected == [step.name for step in PIPELINE if not is_current(step, home / "work", values)]
-
-
-def test_other_code_or_another_library_makes_every_step_stale(
-    trained: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fingerprint, "version", lambda name: "0" if name == "scipy" else "1")
-    assert ["preprocess", "train", "evaluate", "register"] == stale(trained.settings)
-    monkeypatch.undo()
-    assert [] == stale(trained.settings)
-    monkeypatch.setattr(fingerprint, "of_code", lambda: "other code")
-    assert ["preprocess", "train", "evaluate", "register"] == stale(trained.settings)
-
-
-def test_another_commit_of_the_same_code_makes_nothing_stale(
-    trained: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fingerprint, "commit", lambda: "another")
-    assert [] == stale(trained.settings)
-
-
-@pytest.fixture
-def a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A few of the files that results depend on, and one that they do not, elsewhere."""
-    for name in ("modeling/candidates/a.py", "workflow/steps.py", "workflow/stack.py", "README.md"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("x = 1\n")
-    monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
-    fingerprint.of_code.cache_clear()
-    yield tmp_path
-    fingerprint.of_code.cache_clear()
-
-
-@pytest.mark.parametrize(
-    ("name", "counts"),
-    [
-        ("modeling/candidates/a.py", True),
-        ("workflow/steps.py", True),
-        ("workflow/stack.py", False),
-        ("README.md", False),
-    ],
-)
-def test_only_code_that_makes_results_counts_as_code(a_repository: Path, name: str, counts: bool) -> None:  # noqa: FBT001
-    before = fingerprint.of_code()
-    (a_repository / name).write_text("x = 2\n")
-    fingerprint.of_code.cache_clear()
-    assert counts == (before != fingerprint.of_code())
-
-
-def test_without_git_the_commit_is_unknown(a_repository: Path) -> None:
-    assert fingerprint.commit() == "unknown"
-
-
-def test_a_record_that_is_no_json_names_the_file(copied: Settings) -> None:
-    (copied.workdir / "comments" / "manifest.json").write_text("{")
-    with pytest.raises(StepError, match=r"manifest.json: is not what a step wrote .*: run the step"):
-        run_step(step_named("evaluate"), copied.workdir, copied, str)
-
-
-def test_the_runners_record_tells_digests_and_no_setting(trained: Home) -> None:
-    state = json.loads((trained.settings.workdir / local.STATE / "train.json").read_text())
-    assert {"told", "outputs"} == set(state)
-    assert 64 == len(state["told"]) == len(state["outputs"]["candidate"])

@@ -95,6 +95,8 @@ def test_settings_of_other_kinds_are_left_to_their_readers() -> None:
         ("KAGGLE_TIMEOUT_S", "nan", "above 0"),
         ("KAGGLE_TIMEOUT_S", "inf", "above 0"),
         ("KAGGLE_TIMEOUT_S", "soon", "above 0"),
+        ("KAGGLE_TIMEOUT_S", "3601", "at most 3600"),
+        ("HOME", "50% done", "without %, ? and #"),
         ("FRESH", "yes", "use 0 or 1"),
         ("MLFLOW_PORT", "0", "1 to 65535"),
         ("MLFLOW_PORT", "65536", "1 to 65535"),

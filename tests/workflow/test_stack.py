@@ -270,6 +270,20 @@ def test_up_refuses_one_port_for_two_parts(tmp_path: Path) -> None:
         up(settings, set(), str)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("CHATMOD_API_WORKERS", "many"), ("CHATMOD_UI_ROOMNAME", "x"), ("CHATMOD_API_X", "1")]
+)
+def test_up_refuses_a_setting_of_api_or_chat_before_anything_is_started(
+    tmp_path: Path, key: str, value: str
+) -> None:
+    home = tmp_path / "home"
+    ran = workflow("up", CHATMOD_HOME=home, CHATMOD_DATA="sample", **ports(), **{key: value})
+    assert (1, "") == (ran.returncode, ran.stdout)
+    assert ran.stderr.startswith(f"error: {key}")
+    assert ran.stderr.count("\n") == 1
+    assert not home.exists()
+
+
 def test_the_api_alone_without_a_bundle_is_refused(tmp_path: Path) -> None:
     ran = workflow("up", "--only", "api", CHATMOD_HOME=tmp_path / "home", **ports())
     assert (1, "") == (ran.returncode, ran.stdout)
