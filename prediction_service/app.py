@@ -5,12 +5,13 @@ import json
 import re
 import time
 import uuid
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Final
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import (
     ClientDisconnected,
     HTTPException,
@@ -20,7 +21,9 @@ from werkzeug.exceptions import (
 )
 
 from prediction_service import logs, openapi, problems, settings
-from prediction_service.dialects import records
+from prediction_service.attributes import HEADER, stated
+from prediction_service.dialects.dialect import Dialect, Limits, Service
+from prediction_service.dialects.every import DIALECTS
 from prediction_service.loader import Loaded, Loader, source
 from prediction_service.metrics import CONTENT_TYPE, Metrics
 from prediction_service.problems import Refusal
@@ -43,15 +46,16 @@ def create_app(options: Settings, loader: Loader, metrics: Metrics) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = options.max_body_bytes
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    limits = records.Limits(options.max_records, options.max_text_chars)
-    app.register_blueprint(records.blueprint(partial(_moderator, loader), metrics, limits))
+    dialects = [DIALECTS[name] for name in options.dialects]
+    service = Service(
+        partial(_moderator, loader), metrics, Limits(options.max_records, options.max_text_chars)
+    )
+    for dialect in dialects:
+        app.register_blueprint(_with_attributes(dialect.blueprint(service), options))
     _add_operations(app, options, loader, metrics)
     _add_descriptions(app, options)
     _add_accounting(app, metrics)
-    app.register_error_handler(Refusal, _refused)
-    app.register_error_handler(HTTPException, partial(_http_error, options))
-    app.register_error_handler(ClientDisconnected, _stalled)
-    app.register_error_handler(Exception, _unexpected)
+    _add_refusals(app, options, dialects)
     return app
 
 
@@ -71,6 +75,7 @@ def wsgi() -> Flask:
         on_ready=serves,
         timed=metrics.inferred,
         promise=shared / "ready" if shared else None,
+        attributes=options.attributes,
     )
     loader.start()
     return create_app(options, loader, metrics)
@@ -85,6 +90,18 @@ def _moderator(loader: Loader) -> Moderator:
             headers={"Retry-After": str(RETRY_AFTER_S)},
         )
     return state.moderator
+
+
+def _with_attributes(routes: Blueprint, options: Settings) -> Blueprint:
+    if options.attributes:
+        said = stated(options.attributes)
+
+        @routes.after_request
+        def tell(answer: Response) -> Response:
+            answer.headers[HEADER] = said
+            return answer
+
+    return routes
 
 
 def _add_operations(app: Flask, options: Settings, loader: Loader, metrics: Metrics) -> None:
@@ -161,20 +178,39 @@ def _discard_body() -> None:
             discarded += len(chunk)
 
 
-def _refused(refusal: Refusal) -> Response:
-    document = refusal.document(request.path, g.request_id)
-    return Response(
-        document.model_dump_json(),
-        refusal.status,
-        headers=refusal.headers,
-        content_type=problems.CONTENT_TYPE,
-    )
+def _add_refusals(app: Flask, options: Settings, dialects: Sequence[Dialect]) -> None:
+    """Whatever goes wrong is told in the shape of the dialect whose path it is, or as a problem document."""
+
+    @app.errorhandler(Refusal)
+    def refused(refusal: Refusal) -> Response:
+        for dialect in dialects:
+            if dialect.refuse is not None and dialect.owns(request.path):
+                status, shape = dialect.refuse(refusal)
+                kind, document = "application/json", shape.model_dump_json(by_alias=True, exclude_unset=True)
+                break
+        else:
+            status, kind = refusal.status, problems.CONTENT_TYPE
+            document = refusal.document(request.path, g.request_id).model_dump_json()
+        return Response(document, status, headers=refusal.headers, content_type=kind)
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response | HTTPException:
+        status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+        return error if status < HTTPStatus.BAD_REQUEST else refused(_as_refusal(error, status, options))
+
+    @app.errorhandler(ClientDisconnected)
+    def stalled(_error: ClientDisconnected) -> Response:
+        detail = "the rest of the body did not come: send the request again, whole"
+        return refused(Refusal(HTTPStatus.REQUEST_TIMEOUT, detail))
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        log.error("unexpected error", exc_info=error)
+        detail = "an error of the service, not of the request: report it with this request id"
+        return refused(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
 
 
-def _http_error(options: Settings, error: HTTPException) -> Response | HTTPException:
-    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    if status < HTTPStatus.BAD_REQUEST:
-        return error
+def _as_refusal(error: HTTPException, status: HTTPStatus, options: Settings) -> Refusal:
     detail, errors, headers = error.description or status.phrase, [], {}
     if isinstance(error, NotFound):
         detail = "there is nothing at this path: see /docs for those of this service"
@@ -186,15 +222,4 @@ def _http_error(options: Settings, error: HTTPException) -> Response | HTTPExcep
         size = f"{request.content_length} bytes" if request.content_length else "too large"
         errors = [FieldError(field="body", value=size, remedy=remedy)]
         detail = f"the body is {size}: {remedy}"
-    return _refused(Refusal(status, detail, errors=errors, headers=headers))
-
-
-def _stalled(_error: ClientDisconnected) -> Response:
-    detail = "the rest of the body did not come: send the request again, whole"
-    return _refused(Refusal(HTTPStatus.REQUEST_TIMEOUT, detail))
-
-
-def _unexpected(error: Exception) -> Response:
-    log.error("unexpected error", exc_info=error)
-    detail = "an error of the service, not of the request: report it with this request id"
-    return _refused(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
+    return Refusal(status, detail, errors=errors, headers=headers)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,6 +49,7 @@ class Loader:
 
     ``promise`` is a file that the first ready worker of a server makes: from then on a worker that
     is not (a slower one, or one that replaces a killed one) hurries, and lets its clients wait for it.
+    ``attributes`` maps names to heads that the bundle must have.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Loader:
         on_ready: Callable[[Loaded], None] = lambda _loaded: None,
         timed: Callable[[float], None] = lambda _seconds: None,
         promise: Path | None = None,
+        attributes: Mapping[str, str] | None = None,
         first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         self._obtain = obtain
@@ -66,6 +68,7 @@ class Loader:
         self._on_ready = on_ready
         self._timed = timed
         self._promise = promise
+        self._attributes = attributes or {}
         self._pause_s = first_pause_s
         self._settled = threading.Event()
         self._stopped = threading.Event()
@@ -118,7 +121,7 @@ class Loader:
     def _attempt(self) -> str:
         try:
             loaded = self._obtain()
-            self_test(Moderator(loaded.bundle, loaded.version))
+            self_test(Moderator(loaded.bundle, loaded.version, mapping=self._attributes))
         except (ModelingError, ServiceError) as error:
             return str(error)
         except Exception:
@@ -126,7 +129,7 @@ class Loader:
             log.exception("load failed unexpectedly")
             return "an unexpected error, see the log"
         self._on_ready(loaded)
-        moderator = Moderator(loaded.bundle, loaded.version, self._timed)
+        moderator = Moderator(loaded.bundle, loaded.version, self._timed, self._attributes)
         self.state = State("ready", "the self-test passed", loaded, moderator)
         self._settled.set()
         if self._promise is not None:

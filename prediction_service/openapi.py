@@ -1,7 +1,7 @@
 """The service described for machines (OpenAPI 3.1) and for people (one page), from the wire's schemas."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,43 +11,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from prediction_service import wire
+from prediction_service.dialects.dialect import Described
+from prediction_service.dialects.every import DIALECTS
+from prediction_service.dialects.records import ANSWER, EXAMPLE
 from prediction_service.settings import Settings
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 API_VERSION: Final = "1.0"
 REF: Final = "#/components/schemas/{model}"
-PROBLEMS: Final = {
-    "400": "The body is no JSON.",
-    "408": "The rest of the body did not come.",
-    "413": "The body is larger than CHATMOD_API_MAX_BODY_BYTES.",
-    "415": "The Content-Type is not application/json.",
-    "422": "The JSON has another shape, no record, too many records, or a text that is empty or too long.",
-    "503": "No bundle is ready; Retry-After says when to ask again.",
-}
-EXAMPLE: Final = {
-    "Records": [
-        {"body": "Thank you, that paper answers my question.", "message_id": "a"},
-        {"body": "you absolute idiot, delete your account", "message_id": 2},
-    ]
-}
-ANSWER: Final = {
-    "predictions": [
-        {
-            "model": wire.SEED_MODEL,
-            "version": "7",
-            "prediction": {
-                "moderate_message": 0.73,
-                "message_id": 2,
-                "action": "flag",
-                "rule": "LIKELY_TO_REJECT>=0.6123",
-                "id": "0b625ef9a21247ce8a09148bd00ba888",
-                "policy_version": "f525322b78e4",
-            },
-        }
-    ]
-}
-ANSWERS: Final = (wire.PredictResponse, wire.Alive, wire.Readiness, wire.Problem)
+NATIVE: Final[tuple[type[wire.Wire], ...]] = (wire.Alive, wire.Readiness, wire.Problem)
 
 
 @dataclass(frozen=True)
@@ -63,15 +36,14 @@ class Operation:
 
 def document(settings: Settings) -> dict[str, Any]:
     """The OpenAPI description of this service under these limits."""
-    shapes: list[tuple[type[wire.Wire], JsonSchemaMode]] = [(wire.PredictRequest, "validation")]
-    shapes += [(model, "serialization") for model in ANSWERS]
-    _, schemas = models_json_schema(shapes, ref_template=REF)
-    definitions = schemas["$defs"]
-    definitions["PredictRequest"]["properties"]["Records"] |= {
-        "minItems": 1,
-        "maxItems": settings.max_records,
-    }
-    definitions["Record"]["properties"]["body"] |= {"minLength": 1, "maxLength": settings.max_text_chars}
+    operations = [one for name in settings.dialects for one in DIALECTS[name].operations]
+    definitions = _schemas(operations)
+    if "PredictRequest" in definitions:
+        definitions["PredictRequest"]["properties"]["Records"] |= {
+            "minItems": 1,
+            "maxItems": settings.max_records,
+        }
+        definitions["Record"]["properties"]["body"] |= {"minLength": 1, "maxLength": settings.max_text_chars}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -80,18 +52,30 @@ def document(settings: Settings) -> dict[str, Any]:
             "summary": "The probability that a community's moderators would remove a message, and what "
             "follows from it.",
         },
-        "paths": _paths(),
+        "paths": _paths(operations),
         "components": {"schemas": definitions},
     }
 
 
-def _paths() -> dict[str, Any]:
+def _schemas(operations: Sequence[Described]) -> dict[str, Any]:
+    requests = [one.request for one in operations if one.request]
+    answers = [one.answer for one in operations if one.answer] + [one.refusal for one in operations]
+    shapes: dict[tuple[type[wire.Wire], JsonSchemaMode], None] = {
+        (one, "validation"): None for one in requests
+    }
+    shapes |= {(one, "serialization"): None for one in (*answers, *NATIVE)}
+    _, schemas = models_json_schema(list(shapes), ref_template=REF)
+    definitions: dict[str, Any] = schemas["$defs"]
+    return definitions
+
+
+def _paths(operations: Sequence[Described]) -> dict[str, Any]:
     ready = {
         "200": _json("A bundle is loaded, verified and tried.", "Readiness"),
         "503": _json("No bundle is ready; detail says why.", "Readiness"),
     }
     return {
-        "/predict": {"post": _predict()},
+        **{one.path: {one.method: _operation(one)} for one in operations},
         "/healthz": _get("Whether the process lives", {"200": _json("It does.", "Alive")}),
         "/readyz": _get("Whether messages are judged, and by which model", ready),
         "/metrics": _get(
@@ -104,20 +88,25 @@ def _paths() -> dict[str, Any]:
     }
 
 
-def _predict() -> dict[str, Any]:
-    body = {"schema": {"$ref": REF.format(model="PredictRequest")}, "example": EXAMPLE}
+def _operation(one: Described) -> dict[str, Any]:
+    described: dict[str, Any] = {"operationId": one.name, "summary": one.summary}
+    if one.query:
+        described["parameters"] = [
+            {"name": name, "in": "query", "schema": {"type": "string"}, "description": meaning}
+            for name, meaning in one.query.items()
+        ]
+    if one.request:
+        body = {"schema": {"$ref": REF.format(model=one.request.__name__)}, "example": one.example}
+        described["requestBody"] = {"required": True, "content": {"application/json": body}}
+    answer = (
+        _json(one.meaning, one.answer.__name__)
+        if one.answer
+        else _text("application/json", one.meaning, "object")
+    )
     refusals = {
-        status: _json(text, "Problem", "application/problem+json") for status, text in PROBLEMS.items()
+        status: _json(text, one.refusal.__name__, one.refusal_type) for status, text in one.refusals.items()
     }
-    return {
-        "operationId": "predict",
-        "summary": "Judge a batch of messages",
-        "requestBody": {"required": True, "content": {"application/json": body}},
-        "responses": {
-            "200": _json("One prediction a record, in their order.", "PredictResponse"),
-            **refusals,
-        },
-    }
+    return {**described, "responses": {"200": answer, **refusals}}
 
 
 def _get(summary: str, responses: dict[str, Any]) -> dict[str, Any]:
@@ -147,6 +136,7 @@ def page(described: dict[str, Any], settings: Settings, root: str) -> str:
         document=described,
         operations=list(_operations(described)),
         limits=limits,
+        attributes=settings.attributes,
         example=EXAMPLE,
         answer=ANSWER,
         root=root,

@@ -24,7 +24,10 @@ MESSAGE_ID_REMEDY: Final = "give a string of at most 512 characters, or a whole 
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, no failure of ours
-    """A request that is answered with a problem document."""
+    """A request that is answered with a problem document, or with the error of the dialect it came in.
+
+    ``code`` is that dialect's own name for what is wrong.
+    """
 
     def __init__(
         self,
@@ -33,12 +36,14 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, no failure of 
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        code: str = "",
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = list(errors[:MAX_ERRORS])
         self.headers = dict(headers or {})
+        self.code = code
 
     def document(self, instance: str, request_id: str) -> Problem:
         """The document that a client reads."""

@@ -7,7 +7,7 @@ from prediction_service.wire import DataInfo, ModelInfo, PolicyInfo, Readiness, 
 
 def describe(state: State, model_name: str) -> Readiness:
     """The state, with the model, its policy and its data once there is one."""
-    if state.loaded is None:
+    if state.loaded is None or state.moderator is None:
         return Readiness(status=state.status, detail=state.detail)
     return Readiness(
         status=state.status,
@@ -15,6 +15,7 @@ def describe(state: State, model_name: str) -> Readiness:
         model=_model(state.loaded, model_name),
         policy=_policy(state.loaded),
         data=_data(state.loaded),
+        attributes=dict(state.moderator.attributes),
     )
 
 

@@ -3,13 +3,14 @@
 import math
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
 from modeling.bundle import Bundle
 from modeling.policy import Decision, decide
+from prediction_service.attributes import catalogue
 from prediction_service.exceptions import ServiceError
 
 SELF_TEST: Final = ("Thank you, that paper answers my question.", "you absolute idiot, delete your account")
@@ -23,17 +24,33 @@ def _nothing(_seconds: float) -> None: ...
 class Moderator:
     """One bundle under one version: scores a whole batch in one call, then asks the policy.
 
-    ``timed`` is told how long each scoring call took.
+    ``timed`` is told how long each scoring call took; ``mapping`` is what the operator says attribute
+    names stand for.
     """
 
     bundle: Bundle
     model_version: str
     timed: Callable[[float], None] = _nothing
+    mapping: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def policy_version(self) -> str:
         """The policy's version; cached, since it is a hash over the policy's JSON."""
         return self.bundle.policy.version
+
+    @cached_property
+    def attributes(self) -> Mapping[str, str]:
+        """What a client may ask for, by name, and the head that answers.
+
+        Raises:
+            ServiceError: the operator names a head that the bundle does not have.
+
+        """
+        return catalogue(self.mapping, list(self.bundle.score([])))
+
+    def acts_on(self, decision: Decision, head: str) -> bool:
+        """Whether the policy would act upon this head's score alone."""
+        return decide({head: decision.scores[head]}, self.bundle.policy)[0] != "allow"
 
     def moderate(self, texts: Sequence[str]) -> list[Decision]:
         """A decision for each text, in their order."""
@@ -52,12 +69,13 @@ class Moderator:
 
 
 def self_test(moderator: Moderator) -> None:
-    """Score two fixed messages, together and alone, before anybody else's.
+    """Look up the attributes, and score two fixed messages, together and alone, before anybody else's.
 
     Raises:
-        ServiceError: the bundle gives no decision, or another one in a batch than alone.
+        ServiceError: the bundle lacks a head, or gives another decision in a batch than alone.
 
     """
+    _ = moderator.attributes
     together = moderator.moderate(SELF_TEST)
     alone = [moderator.moderate([text])[0] for text in SELF_TEST]
     for one, other in zip(together, alone, strict=True):

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ from prediction_service.exceptions import SettingsError
 
 PREFIX: Final = "CHATMOD_API_"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+DIALECTS: Final = ("records",)
+ATTRIBUTE_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,63}")
 REGISTRY_URL: Final = re.compile(r"https?://[^/@\s]+(/[^@\s]*)?")
 
 
@@ -61,6 +63,24 @@ def _registry_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _dialects(text: str) -> tuple[str, ...]:
+    named = [name.strip() for name in text.split(",")]
+    if set(named) - set(DIALECTS):
+        raise ValueError(f"give some of {', '.join(DIALECTS)}, with commas between them")
+    return tuple(name for name in DIALECTS if name in named)
+
+
+def _attributes(text: str) -> dict[str, str]:
+    mapping: dict[str, str] = {}
+    for pair in text.split(","):
+        name, equals, head = (part.strip() for part in pair.partition("="))
+        if not (equals and ATTRIBUTE_NAME.fullmatch(name) and ATTRIBUTE_NAME.fullmatch(head)):
+            raise ValueError("give ATTRIBUTE=HEAD, with commas between several: TOXICITY=LIKELY_TO_REJECT")
+        if mapping.setdefault(name, head) != head:
+            raise ValueError(f"{name} has two heads: leave one of them")
+    return mapping
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that an operator can choose; the names are those of CHATMOD_API_* in lower case."""
@@ -77,10 +97,12 @@ class Settings:
     cache_dir: Path = Path(".chatmod/cache")
     model_digest: str | None = None
     max_records: int = 10_000
-    max_text_chars: int = 20_000
+    max_text_chars: int = 20_480
     max_body_bytes: int = 33_554_432
     log_level: str = "info"
     graceful_timeout_s: int = 30
+    dialects: tuple[str, ...] = DIALECTS
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
@@ -100,6 +122,8 @@ PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "max_body_bytes": _integer(1024, 1_073_741_824),
     "log_level": _log_level,
     "graceful_timeout_s": _integer(1, 3600),
+    "dialects": _dialects,
+    "attributes": _attributes,
 }
 
 

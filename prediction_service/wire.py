@@ -118,6 +118,10 @@ class Readiness(Wire):
     model: ModelInfo | None = None
     policy: PolicyInfo | None = None
     data: DataInfo | None = None
+    attributes: dict[str, str] = Field(
+        default_factory=dict,
+        description="What a client may ask for by name, and the head of the bundle that answers.",
+    )
 
 
 class FieldError(Wire):

@@ -1,99 +1,71 @@
 """The seed's dialect: `POST /predict` with Records, answered with predictions."""
 
-import json
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any, Final, Never
+from collections.abc import Iterable
+from typing import Any, Final
 
-import structlog
-from flask import Blueprint, Response, request
-from pydantic import ValidationError
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Blueprint, Response
 
 from modeling.policy import ATTRIBUTE, Decision
 from modeling.text import clean
-from prediction_service.metrics import Metrics
-from prediction_service.problems import Refusal, from_validation, invalid
-from prediction_service.service import Moderator
-from prediction_service.wire import FieldError, Prediction, PredictRequest, PredictResponse, Record, Verdict
+from prediction_service.dialects import body
+from prediction_service.dialects.dialect import Described, Dialect, Limits, Service
+from prediction_service.problems import invalid
+from prediction_service.wire import (
+    SEED_MODEL,
+    FieldError,
+    Prediction,
+    PredictRequest,
+    PredictResponse,
+    Record,
+    Verdict,
+)
 
-LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-EXAMPLE: Final = '{"Records": [{"body": "Thank you!", "message_id": "1"}]}'
+SHORT_EXAMPLE: Final = '{"Records": [{"body": "Thank you!", "message_id": "1"}]}'
+EXAMPLE: Final = {
+    "Records": [
+        {"body": "Thank you, that paper answers my question.", "message_id": "a"},
+        {"body": "you absolute idiot, delete your account", "message_id": 2},
+    ]
+}
+ANSWER: Final = {
+    "predictions": [
+        {
+            "model": SEED_MODEL,
+            "version": "7",
+            "prediction": {
+                "moderate_message": 0.73,
+                "message_id": 2,
+                "action": "flag",
+                "rule": "LIKELY_TO_REJECT>=0.6123",
+                "id": "0b625ef9a21247ce8a09148bd00ba888",
+                "policy_version": "f525322b78e4",
+            },
+        }
+    ]
+}
+PROBLEMS: Final = {
+    "400": "The body is no JSON.",
+    "408": "The rest of the body did not come.",
+    "413": "The body is larger than CHATMOD_API_MAX_BODY_BYTES.",
+    "415": "The Content-Type is not application/json.",
+    "422": "The JSON has another shape, no record, too many records, or a text that is empty or too long.",
+    "503": "No bundle is ready; Retry-After says when to ask again.",
+}
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How much one request may hold."""
-
-    records: int
-    text_chars: int
-
-
-def blueprint(moderator: Callable[[], Moderator], metrics: Metrics, limits: Limits) -> Blueprint:
-    """The routes of this dialect; ``moderator`` refuses while no bundle is ready."""
+def blueprint(service: Service) -> Blueprint:
+    """The route of this dialect."""
     routes = Blueprint("records", __name__)
 
     @routes.post("/predict")
     def predict() -> Response:
-        if not request.is_json:
-            raise Refusal(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"Content-Type is {request.content_type!r}: send application/json",
-                headers={"Accept": "application/json"},
-            )
-        judge = moderator()
-        records = parse(_body()).Records
-        check(records, limits)
-        decisions = judge.moderate([record.body for record in records])
-        metrics.decided(decision.action for decision in decisions)
-        structlog.contextvars.bind_contextvars(messages=len(records))
+        judge = service.moderator()
+        records = body.read(PredictRequest, SHORT_EXAMPLE).Records
+        check(records, service.limits)
+        decisions = service.decide(judge, [record.body for record in records])
         return Response(render(records, decisions).model_dump_json(), mimetype="application/json")
 
     return routes
-
-
-def _body() -> bytes:
-    body = request.get_data(cache=False)
-    limit = request.max_content_length
-    if request.content_length is None and limit is not None and len(body) >= limit:
-        # Werkzeug cuts a body without a length off at the limit, and says nothing
-        raise RequestEntityTooLarge
-    return body
-
-
-def parse(body: bytes) -> PredictRequest:
-    """The request in a body.
-
-    Raises:
-        Refusal: it is no JSON, or has another shape.
-
-    """
-    try:
-        return PredictRequest.model_validate_json(body)
-    except ValidationError as error:
-        if error.errors(include_url=False, include_input=False)[0]["type"] != "json_invalid":
-            raise from_validation(error) from error
-        reason = error.errors(include_url=False, include_input=False)[0]["msg"]
-    try:
-        return PredictRequest.model_validate_json(_mended(body))
-    except ValidationError as error:
-        raise from_validation(error) from error
-    except (ValueError, RecursionError) as error:
-        raise Refusal(
-            HTTPStatus.BAD_REQUEST, f"the body cannot be read ({reason}): send JSON such as {EXAMPLE}"
-        ) from error
-
-
-def _mended(body: bytes) -> bytes:
-    """The same JSON where half an emoji, as clients that cut texts send it, has become U+FFFD."""
-    text = json.dumps(json.loads(body, parse_constant=_no_number), ensure_ascii=False)
-    return LONE_SURROGATE.sub("\ufffd", text).encode()
-
-
-def _no_number(name: str) -> Never:
-    raise ValueError(f"{name} is no JSON")
 
 
 def check(records: list[Record], limits: Limits) -> None:
@@ -142,3 +114,23 @@ def _verdict(record: Record, decision: Decision) -> dict[str, Any]:
         "id": decision.id,
         "policy_version": decision.policy_version,
     }
+
+
+DIALECT: Final = Dialect(
+    name="records",
+    prefixes=("/predict",),
+    blueprint=blueprint,
+    operations=(
+        Described(
+            method="post",
+            path="/predict",
+            name="predict",
+            summary="Judge a batch of messages",
+            request=PredictRequest,
+            example=EXAMPLE,
+            answer=PredictResponse,
+            meaning="One prediction a record, in their order.",
+            refusals=PROBLEMS,
+        ),
+    ),
+)

@@ -158,3 +158,23 @@ def test_what_is_called_when_ready_sees_the_bundle(bundle_dir: Path) -> None:
     seen: list[Loaded] = []
     loader = settle(Loader(lambda: from_disk(bundle_dir), retry=False, on_ready=seen.append))
     assert seen == [loader.current().loaded]
+
+
+def test_an_attribute_of_a_head_that_is_there_is_ready(bundle_dir: Path) -> None:
+    mapping = {"TOXICITY": "LIKELY_TO_REJECT"}
+    state = settle(Loader(lambda: from_disk(bundle_dir), retry=False, attributes=mapping)).current()
+    assert state.moderator is not None
+    assert state.moderator.attributes == {
+        "LIKELY_TO_REJECT": "LIKELY_TO_REJECT",
+        "TOXICITY": "LIKELY_TO_REJECT",
+    }
+
+
+def test_an_attribute_of_a_head_that_the_bundle_lacks_is_a_failure_with_its_remedy(bundle_dir: Path) -> None:
+    mapping = {"TOXICITY": "TOXIC"}
+    state = settle(Loader(lambda: from_disk(bundle_dir), retry=False, attributes=mapping)).current()
+    assert (state.status, state.moderator) == ("failed", None)
+    assert state.detail == (
+        "CHATMOD_API_ATTRIBUTES='TOXICITY=TOXIC' and this bundle has no head TOXIC: "
+        "map TOXICITY to one of LIKELY_TO_REJECT, or serve a bundle with that head"
+    )

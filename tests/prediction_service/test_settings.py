@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from prediction_service.dialects.every import DIALECTS as MODULES
 from prediction_service.exceptions import SettingsError
-from prediction_service.settings import PARSERS, Settings, load, metrics_directory
+from prediction_service.settings import DIALECTS, PARSERS, Settings, load, metrics_directory
 
 BUNDLE = {"CHATMOD_API_BUNDLE": "here"}
 
@@ -17,6 +18,10 @@ def test_defaults_hold_where_nothing_is_set() -> None:
 
 def test_every_setting_has_a_reader() -> None:
     assert {one.name for one in fields(Settings)} == set(PARSERS)
+
+
+def test_the_settings_know_every_dialect_and_serve_each_unless_told_otherwise() -> None:
+    assert DIALECTS == tuple(MODULES) == load(BUNDLE).dialects
 
 
 def test_every_setting_is_read_by_its_own_name() -> None:
@@ -36,6 +41,8 @@ def test_every_setting_is_read_by_its_own_name() -> None:
             "CHATMOD_API_MAX_BODY_BYTES": "2048",
             "CHATMOD_API_LOG_LEVEL": "debug",
             "CHATMOD_API_GRACEFUL_TIMEOUT_S": "9",
+            "CHATMOD_API_DIALECTS": "records",
+            "CHATMOD_API_ATTRIBUTES": "TOXICITY=LIKELY_TO_REJECT, hate/threatening=HATE",
         }
     )
     assert settings == Settings(
@@ -53,6 +60,8 @@ def test_every_setting_is_read_by_its_own_name() -> None:
         max_body_bytes=2048,
         log_level="debug",
         graceful_timeout_s=9,
+        dialects=("records",),
+        attributes={"TOXICITY": "LIKELY_TO_REJECT", "hate/threatening": "HATE"},
     )
 
 
@@ -86,6 +95,14 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
         ("MODEL_DIGEST", "abc", "64 lower-case hexadecimal digits"),
         ("LOG_LEVEL", "loud", "give one of debug, info"),
         ("HOST", "a b", "give an address or a host name"),
+        ("DIALECTS", "records,perspectiv", "give some of records, "),
+        ("DIALECTS", "records,", "with commas between them"),
+        ("ATTRIBUTES", "TOXICITY", "give ATTRIBUTE=HEAD"),
+        ("ATTRIBUTES", "TOXICITY=", "give ATTRIBUTE=HEAD"),
+        ("ATTRIBUTES", "=LIKELY_TO_REJECT", "give ATTRIBUTE=HEAD"),
+        ("ATTRIBUTES", "A=B,", "give ATTRIBUTE=HEAD"),
+        ("ATTRIBUTES", "A=B\nX: y", "give ATTRIBUTE=HEAD"),
+        ("ATTRIBUTES", "A=B,A=C", "A has two heads: leave one of them"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_key_value_and_remedy(

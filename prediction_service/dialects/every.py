@@ -1,0 +1,8 @@
+"""Every dialect that there is, by the name that the settings use."""
+
+from typing import Final
+
+from prediction_service.dialects import records
+from prediction_service.dialects.dialect import Dialect
+
+DIALECTS: Final[dict[str, Dialect]] = {one.name: one for one in (records.DIALECT,)}
