@@ -130,6 +130,7 @@ class Loader:
             return "an unexpected error, see the log"
         self._on_ready(loaded)
         moderator = Moderator(loaded.bundle, loaded.version, self._timed, self._attributes)
+        _ = moderator.attributes  # worked out here, or the first client would wait for it
         self.state = State("ready", "the self-test passed", loaded, moderator)
         self._settled.set()
         if self._promise is not None:

@@ -1,0 +1,96 @@
+"""The discovery document of `comments:analyze`: what google-api-python-client builds its methods from."""
+
+import json
+from typing import Any, Final
+
+VERSION: Final = "v1alpha1"
+TEXT: Final = {"type": "string"}
+FLAG: Final = {"type": "boolean"}
+WHOLE: Final = {"type": "integer", "format": "int32"}
+NUMBER: Final = {"type": "number", "format": "float"}
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def _map(values: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": values}
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": name}
+
+
+SHAPES: Final[dict[str, dict[str, Any]]] = {
+    "TextEntry": {"text": TEXT, "type": TEXT},
+    "ArticleAndParentComment": {"article": _ref("TextEntry"), "parentComment": _ref("TextEntry")},
+    "Context": {
+        "entries": _list(_ref("TextEntry")),
+        "articleAndParentComment": _ref("ArticleAndParentComment"),
+    },
+    "AttributeParameters": {"scoreType": TEXT, "scoreThreshold": NUMBER},
+    "AnalyzeCommentRequest": {
+        "comment": _ref("TextEntry"),
+        "requestedAttributes": _map(_ref("AttributeParameters")),
+        "context": _ref("Context"),
+        "spanAnnotations": FLAG,
+        "languages": _list(TEXT),
+        "doNotStore": FLAG,
+        "clientToken": TEXT,
+        "sessionId": TEXT,
+        "communityId": TEXT,
+        "dropUnsupportedAttributes": FLAG,
+    },
+    "Score": {"value": NUMBER, "type": TEXT},
+    "SpanScore": {"begin": WHOLE, "end": WHOLE, "score": _ref("Score")},
+    "AttributeScores": {"summaryScore": _ref("Score"), "spanScores": _list(_ref("SpanScore"))},
+    "AnalyzeCommentResponse": {
+        "attributeScores": _map(_ref("AttributeScores")),
+        "languages": _list(TEXT),
+        "detectedLanguages": _list(TEXT),
+        "clientToken": TEXT,
+    },
+}
+ANALYZE: Final = {
+    "id": "commentanalyzer.comments.analyze",
+    "path": f"{VERSION}/comments:analyze",
+    "flatPath": f"{VERSION}/comments:analyze",
+    "httpMethod": "POST",
+    "description": "Scores a comment under the requested attributes.",
+    "parameters": {},
+    "parameterOrder": [],
+    "request": _ref("AnalyzeCommentRequest"),
+    "response": _ref("AnalyzeCommentResponse"),
+}
+PARAMETERS: Final = {
+    name: {"type": "string", "location": "query"} for name in ("key", "alt", "fields", "quotaUser", "$.xgafv")
+} | {"prettyPrint": {"type": "boolean", "location": "query", "default": "true"}}
+
+
+def document(root: str) -> str:
+    """The document of the service at this address, which ends with a slash."""
+    return json.dumps(
+        {
+            "kind": "discovery#restDescription",
+            "discoveryVersion": "v1",
+            "protocol": "rest",
+            "id": f"commentanalyzer:{VERSION}",
+            "name": "commentanalyzer",
+            "version": VERSION,
+            "version_module": True,
+            "title": "chat-moderation in Perspective's dialect",
+            "description": "Scores comments with a community's own removal model.",
+            "rootUrl": root,
+            "baseUrl": root,
+            "servicePath": "",
+            "basePath": "",
+            "batchPath": "batch",
+            "parameters": PARAMETERS,
+            "resources": {"comments": {"methods": {"analyze": ANALYZE}}},
+            "schemas": {
+                name: {"id": name, "type": "object", "properties": properties}
+                for name, properties in SHAPES.items()
+            },
+        }
+    )

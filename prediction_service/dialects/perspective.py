@@ -1,0 +1,195 @@
+"""Perspective's dialect: `comments:analyze` and its discovery document; the shapes are in google.py."""
+
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Final
+
+from flask import Blueprint, Response, request
+
+from modeling.policy import Decision
+from modeling.text import clean
+from prediction_service.dialects import body, discovery
+from prediction_service.dialects.dialect import Described, Dialect, Limits, Service
+from prediction_service.dialects.google import (
+    PROBABILITY,
+    AnalyzeCommentRequest,
+    AnalyzeCommentResponse,
+    AttributeParameters,
+    AttributeScores,
+    Context,
+    GoogleError,
+    Score,
+    SpanScore,
+    TextEntry,
+    refuse,
+)
+from prediction_service.languages import detect
+from prediction_service.problems import Refusal, shown
+from prediction_service.sentences import Sentence, sentences, width
+from prediction_service.service import Moderator
+from prediction_service.settings import PREFIX
+from prediction_service.wire import FieldError
+
+MAX_BYTES: Final = 20_480
+LANGUAGE_TAG: Final = re.compile(r"(?=.{2,35}\Z)[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
+SHORT_EXAMPLE: Final = '{"comment": {"text": "Thank you!"}, "requestedAttributes": {"LIKELY_TO_REJECT": {}}}'
+
+
+def blueprint(service: Service) -> Blueprint:
+    """The routes of this dialect."""
+    routes = Blueprint("perspective", __name__)
+
+    @routes.post("/v1alpha1/comments:analyze")
+    def analyze() -> Response:
+        judge = service.moderator()
+        asked = body.read(AnalyzeCommentRequest, SHORT_EXAMPLE, plain=True)
+        text = _text(asked, service.limits)
+        heads = _heads(asked, judge)
+        spans = sentences(text) if asked.span_annotations else []
+        whole, *parts = service.decide(judge, [text], [span.text for span in spans])
+        if not asked.span_annotations:
+            spans, parts = [Sentence(0, width(text), text)], [whole]
+        answer = _render(asked, heads, whole, list(zip(spans, parts, strict=True)))
+        document = answer.model_dump_json(by_alias=True, exclude_none=True)
+        return Response(document, mimetype="application/json")
+
+    @routes.get("/$discovery/rest")
+    def describe() -> Response:
+        version = request.args.get("version", discovery.VERSION)
+        if version != discovery.VERSION:
+            detail = f"version is {shown(version)}: ask for {discovery.VERSION}"
+            raise Refusal(HTTPStatus.NOT_FOUND, detail)
+        return Response(discovery.document(request.root_url), mimetype="application/json")
+
+    return routes
+
+
+def _text(asked: AnalyzeCommentRequest, limits: Limits) -> str:
+    comment = asked.comment or TextEntry()
+    text = comment.text or ""
+    if not clean(text):
+        raise _wrong("Comment must be non-empty.", "COMMENT_EMPTY")
+    if len(text.encode()) > MAX_BYTES or len(text) > limits.text_chars:
+        raise _wrong("Comment text too long.", "COMMENT_TOO_LONG")
+    if comment.type == "HTML":
+        raise _wrong("Currently, only 'PLAIN_TEXT' comments are supported")
+    if comment.type not in (None, "", "PLAIN_TEXT", "TEXT_TYPE_UNSPECIFIED"):
+        raise _wrong("Unknown text type")
+    context = asked.context or Context()
+    if context.entries is not None and context.article_and_parent_comment is not None:
+        raise _wrong(
+            "Context can have either entries or article_and_parent_comment, but both fields were populated."
+        )
+    return text
+
+
+def _heads(asked: AnalyzeCommentRequest, judge: Moderator) -> dict[str, str]:
+    """Which head answers for each attribute of the request that can be answered for."""
+    if not asked.requested_attributes:
+        raise _wrong("Missing requested_attributes", "NO_REQUESTED_ATTRIBUTES")
+    unknown = [shown(tag) for tag in asked.languages or () if not LANGUAGE_TAG.fullmatch(tag)]
+    heads: dict[str, str] = {}
+    for name, wanted in asked.requested_attributes.items():
+        kind = (wanted or AttributeParameters()).score_type
+        if kind not in (None, "", PROBABILITY, "SCORE_TYPE_UNSPECIFIED"):
+            raise _wrong(f"Requested score type {_short(kind)} is not supported by attribute {_short(name)}")
+        if name in judge.attributes and not unknown:
+            heads[name] = judge.attributes[name]
+        elif not asked.drop_unsupported_attributes:
+            raise _unsupported(name, unknown, judge.attributes)
+    return heads
+
+
+def _unsupported(name: str, languages: list[str], known: Mapping[str, str]) -> Refusal:
+    if name not in known:
+        remedy = (
+            f"ask for {', '.join(known)}, or have the operator map this name to a head ({PREFIX}ATTRIBUTES)"
+        )
+        field = FieldError(field=f"requestedAttributes.{_short(name)}", value="unknown", remedy=remedy)
+        return _wrong(f"Unknown requested attribute: {_short(name)}", errors=[field])
+    message = f"Attribute {_short(name)} does not support request languages: {', '.join(languages)}"
+    return _wrong(message, "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE")
+
+
+def _short(name: str) -> str:
+    return shown(name)[1:-1]
+
+
+def _wrong(message: str, code: str = "", errors: Iterable[FieldError] = ()) -> Refusal:
+    return Refusal(HTTPStatus.BAD_REQUEST, message, errors=list(errors), code=code)
+
+
+def _render(
+    asked: AnalyzeCommentRequest,
+    heads: dict[str, str],
+    whole: Decision,
+    parts: list[tuple[Sentence, Decision]],
+) -> AnalyzeCommentResponse:
+    wanted = {name: one or AttributeParameters() for name, one in (asked.requested_attributes or {}).items()}
+    scores = {
+        name: AttributeScores(
+            summary_score=Score(value=whole.scores[head]),
+            span_scores=[
+                SpanScore(begin=span.begin, end=span.end, score=Score(value=part.scores[head]))
+                for span, part in parts
+            ],
+        )
+        for name, head in heads.items()
+        if whole.scores[head] >= (wanted[name].score_threshold or 0.0)
+    }
+    detected = [detect((asked.comment or TextEntry()).text or "")]
+    return AnalyzeCommentResponse(
+        attribute_scores=scores or None,
+        languages=asked.languages or detected,
+        detected_languages=detected,
+        client_token=asked.client_token,
+    )
+
+
+REFUSALS: Final = {
+    "400": "No JSON, another shape, no comment or one over 20 KB, an unknown attribute or language.",
+    "408": "The rest of the body did not come.",
+    "413": "The body is larger than CHATMOD_API_MAX_BODY_BYTES.",
+    "415": "The Content-Type says that the body is no JSON.",
+    "503": "No bundle is ready; Retry-After says when to ask again.",
+}
+DIALECT: Final = Dialect(
+    name="perspective",
+    prefixes=("/v1alpha1", "/$discovery"),
+    blueprint=blueprint,
+    refuse=refuse,
+    operations=(
+        Described(
+            method="post",
+            path="/v1alpha1/comments:analyze",
+            name="analyzeComment",
+            summary="Perspective: score a comment and its sentences",
+            query={"key": "An API key, as Google's clients send it."},
+            request=AnalyzeCommentRequest,
+            example={
+                "comment": {"text": "What kind of idiot name is foo? Sorry, I like your name."},
+                "requestedAttributes": {"LIKELY_TO_REJECT": {}},
+                "spanAnnotations": True,
+                "languages": ["en"],
+            },
+            answer=AnalyzeCommentResponse,
+            meaning="The scores of each attribute; without attributeScores where none reaches its threshold.",
+            refusal=GoogleError,
+            refusal_type="application/json",
+            refusals=REFUSALS,
+        ),
+        Described(
+            method="get",
+            path="/$discovery/rest",
+            name="discoverPerspective",
+            summary="Perspective: the discovery document that Google's clients are built from",
+            query={"version": "v1alpha1"},
+            answer=None,
+            meaning="The document.",
+            refusal=GoogleError,
+            refusal_type="application/json",
+            refusals={"404": "Another version."},
+        ),
+    ),
+)
