@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 from googleapiclient import discovery
 from googleapiclient.errors import HttpError
@@ -80,3 +81,38 @@ def test_googles_client_raises_the_error_that_it_knows(server: Server) -> None:
     assert (400, "Comment must be non-empty.") == (raised.value.status_code, raised.value.reason)
     [detail] = raised.value.error_details
     assert "COMMENT_EMPTY" == detail["errorType"]
+
+
+@pytest.fixture
+def openai_client(server: Server) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"http://127.0.0.1:{server.port}/v1", api_key="K", max_retries=0) as client:
+        yield client
+
+
+def test_openais_client_reads_every_category(
+    openai_client: openai.OpenAI, messages: Messages, bundle_dir: Path
+) -> None:
+    answer = openai_client.moderations.create(
+        model="text-moderation-stable", input=[messages.civil, messages.removed]
+    )
+    [score] = bundles.load(bundle_dir).score([messages.removed])[ATTRIBUTE].tolist()
+    civil, removed = answer.results
+    assert (False, True) == (civil.flagged, removed.flagged)
+    assert (True, False) == (removed.categories.harassment, removed.categories.self_harm_intent)
+    assert (score, 0.0) == (removed.category_scores.harassment, removed.category_scores.violence_graphic)
+    assert ["text"] == removed.category_applied_input_types.harassment
+    assert answer.id.startswith("modr-")
+    assert "text-moderation-stable" == answer.model
+
+
+def test_openais_client_sends_parts(openai_client: openai.OpenAI, messages: Messages) -> None:
+    answer = openai_client.moderations.create(input=[{"type": "text", "text": messages.removed}])
+    assert [True] == [one.flagged for one in answer.results]
+
+
+def test_openais_client_raises_the_error_that_it_knows(openai_client: openai.OpenAI) -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.test/a.png"}}
+    with pytest.raises(openai.BadRequestError) as raised:
+        openai_client.moderations.create(input=[image])  # type: ignore[list-item]
+    assert ("input[0].type", "invalid_value") == (raised.value.param, raised.value.code)
+    assert "text alone" in raised.value.message
