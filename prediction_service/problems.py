@@ -20,7 +20,8 @@ REMEDIES: Final = {
     "model_type": "give an object",
     "model_attributes_type": "give an object",
 }
-MESSAGE_ID_REMEDY: Final = "give a string of at most 512 characters, or a whole number of at most 64 bits"
+IDS: Final = frozenset({"message_id", "user_id", "channel_id"})
+ID_REMEDY: Final = "give a string of at most 512 characters, or a whole number of at most 64 bits"
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, no failure of ours
@@ -90,13 +91,14 @@ def shown(value: Any) -> str:
 
 def _field_error(one: ErrorDetails) -> FieldError:
     place = list(one["loc"])
-    if "message_id" in place:
+    named = next((at for at, step in enumerate(place) if step in IDS), None)
+    if named is not None:
         # a union reports each of its members: one line is enough
-        place = place[: place.index("message_id") + 1]
+        place = place[: named + 1]
     missing = one["type"] == "missing"
     remedy = REMEDIES.get(one["type"], one["msg"])
-    if "message_id" in place and not missing:
-        remedy = MESSAGE_ID_REMEDY
+    if named is not None and not missing:
+        remedy = ID_REMEDY
     return FieldError(
         field=_dotted(place), value="missing" if missing else shown(one["input"]), remedy=remedy
     )

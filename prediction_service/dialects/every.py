@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from prediction_service.dialects import openai, perspective, records
+from prediction_service.dialects import analyze, moderate, openai, perspective, records
 from prediction_service.dialects.dialect import Dialect
 
 DIALECTS: Final[dict[str, Dialect]] = {
-    one.name: one for one in (records.DIALECT, perspective.DIALECT, openai.DIALECT)
+    module.DIALECT.name: module.DIALECT for module in (records, perspective, openai, analyze, moderate)
 }

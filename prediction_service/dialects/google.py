@@ -27,7 +27,12 @@ STATUSES: Final = {
 class Google(Wire):
     """Names as Google's JSON has them; the protocol buffers' own names are read as well."""
 
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_alias=True, validate_by_name=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_alias=True,
+        validate_by_name=True,
+        json_schema_serialization_defaults_required=False,  # what is None is left out of an answer
+    )
 
 
 class TextEntry(Google):

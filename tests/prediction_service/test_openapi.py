@@ -11,6 +11,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from prediction_service.app import create_app
+from prediction_service.dialects.dialect import Described
+from prediction_service.dialects.every import DIALECTS
 from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.openapi import ANSWER, EXAMPLE, document, kind_of
@@ -55,6 +57,29 @@ def test_answers_are_as_it_says(client: FlaskClient) -> None:
     conform(described, "Readiness", client.get("/readyz").json)
     conform(described, "Alive", client.get("/healthz").json)
     conform(described, "Problem", client.post("/predict", json={}).json)
+
+
+OPERATIONS = [one for dialect in DIALECTS.values() for one in dialect.operations if one.request]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.path)
+def test_every_dialect_answers_its_example_and_a_refusal_as_it_says(
+    client: FlaskClient, operation: Described
+) -> None:
+    described = document(SETTINGS)
+    assert operation.request is not None
+    assert operation.answer is not None
+    conform(described, operation.request.__name__, operation.example)
+    answer = client.post(operation.path, json=operation.example)
+    assert answer.status_code == 200, answer.text
+    conform(described, operation.answer.__name__, answer.json)
+    said = described["paths"][operation.path]["post"]["responses"]
+    for refused in (client.post(operation.path, json={}), client.post(operation.path, data=b"a=1")):
+        [(kind, content)] = said[str(refused.status_code)]["content"].items()
+        assert kind == refused.content_type
+        Draft202012Validator(content["schema"] | {"components": described["components"]}).validate(
+            refused.json
+        )
 
 
 class Page(HTMLParser):
