@@ -74,6 +74,7 @@ def test_spans_follow_one_another_and_leave_out_white_space_alone(text: str) -> 
         ("\U0001f600! b", [(0, 3), (4, 5)]),
         ("one\r\ntwo\n\nthree", [(0, 3), (5, 8), (10, 15)]),
         ("a\x00b. C", [(0, 4), (5, 6)]),
+        ("one\rtwo\u2028three\x85four", [(0, 3), (4, 7), (8, 13), (14, 18)]),
         ("cafe\u0301. Oui", [(0, 6), (7, 10)]),
         ('"Go away." She left.', [(0, 10), (11, 20)]),
         ("e.g. this one, hm... well", [(0, 25)]),
