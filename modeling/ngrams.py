@@ -1,11 +1,13 @@
 """The n-gram counts of many texts, held compactly for training. Knows no labels.
 
-Six bytes a count (slot and number) instead of the twelve of a float64 CSR matrix; idf and length
-stay outside, so that folds with different idf share one copy.
+Most n-grams of a text occur once in it. So a slot is four bytes, standing for the value 1, and only
+those that repeat have what their logarithm adds, eight bytes each, beside them; idf and length stay
+outside, so that folds with different idf share one copy.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,33 +15,38 @@ from scipy import sparse
 
 from modeling.hashing import LARGEST_COUNT, SLOTS, SUBLINEAR, Floats, ngram_counts
 
-BLOCK_ROWS = 4096
-# Counts that are expanded to floats once and kept (4 bytes each); more of them are expanded in passing.
-KEEP_EXPANDED = 1 << 25
-_SQUARES = SUBLINEAR**2
-_ONES = np.minimum(np.arange(LARGEST_COUNT + 1), 1).astype(np.float32)
+# Rows that are handled together: many enough that a vector of all slots a block does not count.
+BLOCK_ROWS: Final = 4096
 
 Progress = Callable[[str], None]
+Singles = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class NgramCounts:
     """Counts by text and slot; a selection of rows shares its parent's memory.
 
+    The value of a slot in a text is ``1 + ln count``: 1 for every entry of ``slots``, and ``extra``
+    more for those of ``repeated``.
+
     Attributes:
-        slots: slots of all texts, one after the other, int32.
-        counts: how often each occurs in its text, at most 65,535.
+        slots: slots of all texts, one text after the other, int32.
         ends: where each text's slots end, with a leading 0, shape (texts + 1,).
+        repeated: slots that occur more than once in their text, int32.
+        extra: ``ln count`` of each of them, float32.
+        repeated_ends: where each text's repeated slots end, with a leading 0, shape (texts + 1,).
         chosen: which texts belong to this selection, shape (texts,).
-        expanded: the counts as floats, kept where they are few; shared by all selections.
+        ones: as many as the largest block has slots.
 
     """
 
     slots: npt.NDArray[np.int32]
-    counts: npt.NDArray[np.uint16]
     ends: npt.NDArray[np.int64]
+    repeated: npt.NDArray[np.int32]
+    extra: Singles
+    repeated_ends: npt.NDArray[np.int64]
     chosen: npt.NDArray[np.bool_]
-    expanded: list[tuple[slice, sparse.csr_array]] = field(default_factory=list, compare=False, repr=False)
+    ones: Singles
 
     def __len__(self) -> int:
         """Number of chosen texts."""
@@ -51,55 +58,57 @@ class NgramCounts:
         chosen[self.chosen] = rows
         return replace(self, chosen=chosen)
 
-    def times(self, vector: npt.NDArray[np.float32]) -> Floats:
+    def times(self, vector: Singles) -> Floats:
         """Row sums of ``(1 + ln count) * vector[slot]``, shape (len(self),)."""
-        return self._times(SUBLINEAR, vector)
+        return self._times(self.extra, vector)
 
-    def lengths(self, idf: npt.NDArray[np.float32]) -> Floats:
+    def lengths(self, idf: Singles) -> Floats:
         """Euclidean length of every row of ``(1 + ln count) * idf[slot]``, shape (len(self),)."""
-        return np.sqrt(self._times(_SQUARES, np.square(idf)))
+        # (1 + e)² is 1 and e (2 + e) more.
+        return np.sqrt(self._times(self.extra * (2 + self.extra), np.square(idf)))
 
     def transposed_times(self, vector: Floats) -> Floats:
         """Slot sums of ``(1 + ln count) * vector[row]``, shape (SLOTS,)."""
-        return self._transposed_times(SUBLINEAR, vector)
-
-    def document_frequencies(self) -> Floats:
-        """In how many of the chosen texts each slot occurs, shape (SLOTS,)."""
-        return self._transposed_times(_ONES, np.ones(len(self)))
-
-    def _times(self, table: npt.NDArray[np.float32], vector: npt.NDArray[np.float32]) -> Floats:
-        everything = np.empty(len(self.chosen))
-        for rows, block in self._blocks(table):
-            everything[rows] = block @ vector
-        return everything[self.chosen]
-
-    def _transposed_times(self, table: npt.NDArray[np.float32], vector: Floats) -> Floats:
         everything = np.zeros(len(self.chosen), dtype=np.float32)
         everything[self.chosen] = vector
         total = np.zeros(SLOTS)
-        for rows, block in self._blocks(table):
-            total += block.T @ everything[rows]
+        for rows in self._blocks():
+            total += self._once(rows).T @ everything[rows]
+            total += self._more(rows, self.extra).T @ everything[rows]
         return total
 
-    def _blocks(self, table: npt.NDArray[np.float32]) -> Iterable[tuple[slice, sparse.csr_array]]:
-        if table is not SUBLINEAR or len(self.slots) > KEEP_EXPANDED:
-            return self._expand(table)
-        if not self.expanded:
-            self.expanded.extend(self._expand(table))
-        return self.expanded
+    def document_frequencies(self) -> Floats:
+        """In how many of the chosen texts each slot occurs, shape (SLOTS,)."""
+        total = np.zeros(SLOTS)
+        for rows in self._blocks():
+            total += self._once(rows).T @ self.chosen[rows].astype(np.float32)
+        return total
 
-    def _expand(self, table: npt.NDArray[np.float32]) -> Iterator[tuple[slice, sparse.csr_array]]:
+    def _times(self, extra: Singles, vector: Singles) -> Floats:
+        everything = np.empty(len(self.chosen))
+        for rows in self._blocks():
+            everything[rows] = self._once(rows) @ vector
+            everything[rows] += self._more(rows, extra) @ vector
+        return everything[self.chosen]
+
+    def _blocks(self) -> Iterator[slice]:
         for first in range(0, len(self.chosen), BLOCK_ROWS):
-            rows = slice(first, min(first + BLOCK_ROWS, len(self.chosen)))
-            ends = self.ends[rows.start : rows.stop + 1]
-            part = slice(int(ends[0]), int(ends[-1]))
-            yield (
-                rows,
-                sparse.csr_array(
-                    (table[self.counts[part]], self.slots[part], (ends - ends[0]).astype(np.int32)),
-                    shape=(rows.stop - rows.start, SLOTS),
-                ),
-            )
+            yield slice(first, min(first + BLOCK_ROWS, len(self.chosen)))
+
+    def _once(self, rows: slice) -> sparse.csr_array:
+        part = slice(int(self.ends[rows.start]), int(self.ends[rows.stop]))
+        return _block(
+            self.ones[: part.stop - part.start], self.slots[part], self.ends[rows.start : rows.stop + 1]
+        )
+
+    def _more(self, rows: slice, extra: Singles) -> sparse.csr_array:
+        ends = self.repeated_ends[rows.start : rows.stop + 1]
+        part = slice(int(ends[0]), int(ends[-1]))
+        return _block(extra[part], self.repeated[part], ends)
+
+
+def _block(values: Singles, slots: npt.NDArray[np.int32], ends: npt.NDArray[np.int64]) -> sparse.csr_array:
+    return sparse.csr_array((values, slots, (ends - ends[0]).astype(np.int32)), shape=(len(ends) - 1, SLOTS))
 
 
 def count_ngrams(texts: Sequence[str], progress: Progress | None = None) -> NgramCounts:
@@ -108,14 +117,28 @@ def count_ngrams(texts: Sequence[str], progress: Progress | None = None) -> Ngra
     Memory is asked for by an upper bound on the n-grams and touched only as far as it is used.
     """
     bound = sum(6 * len(text) + 16 for text in texts)
-    slots, counts = np.empty(bound, dtype=np.int32), np.empty(bound, dtype=np.uint16)
-    ends = np.zeros(len(texts) + 1, dtype=np.int64)
+    slots = np.empty(bound, dtype=np.int32)
+    repeated, extra = np.empty(bound, dtype=np.int32), np.empty(bound, dtype=np.float32)
+    ends, repeated_ends = np.zeros((2, len(texts) + 1), dtype=np.int64)
     for row, text in enumerate(texts):
         found, number = ngram_counts(text)
-        start, end = ends[row], ends[row] + len(found)
-        slots[start:end], counts[start:end] = found, np.minimum(number, LARGEST_COUNT)
-        ends[row + 1] = end
+        often = np.flatnonzero(number > 1)
+        start, more = ends[row], repeated_ends[row]
+        ends[row + 1], repeated_ends[row + 1] = start + len(found), more + len(often)
+        slots[start : ends[row + 1]] = found
+        repeated[more : repeated_ends[row + 1]] = found[often]
+        extra[more : repeated_ends[row + 1]] = SUBLINEAR[np.minimum(number[often], LARGEST_COUNT)] - 1
         if progress and row and row % 20_000 == 0:
             progress(f"hashed {row:,} of {len(texts):,} texts")
-    used = int(ends[-1])
-    return NgramCounts(slots[:used], counts[:used], ends, np.ones(len(texts), dtype=np.bool_))
+    used, more = int(ends[-1]), int(repeated_ends[-1])
+    firsts = ends[::BLOCK_ROWS]
+    largest = int(np.diff(firsts, append=ends[-1]).max(initial=0))
+    return NgramCounts(
+        slots[:used],
+        ends,
+        repeated[:more],
+        extra[:more],
+        repeated_ends,
+        np.ones(len(texts), dtype=np.bool_),
+        np.ones(largest, dtype=np.float32),
+    )

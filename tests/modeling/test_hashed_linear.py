@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from modeling.candidates.hashed_linear import HashedLinearClassifier, build
 from modeling.data import read_comments
-from modeling.hashing import SLOTS, logits
-from modeling.ngrams import BLOCK_ROWS, NgramCounts, count_ngrams
+from modeling.hashing import SLOTS, logits, ngram_counts
+from modeling.ngrams import BLOCK_ROWS, count_ngrams
 from tests.corpus import make_rows
 
 ROWS = make_rows(400)
@@ -48,14 +48,17 @@ def test_scikit_learns_own_checks_pass(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
-def matrix(counts: NgramCounts) -> sparse.csr_array:
-    values = 1.0 + np.log(counts.counts.astype(float))
-    return sparse.csr_array((values, counts.slots, counts.ends), shape=(len(counts.chosen), SLOTS))
+def matrix(texts: list[str]) -> sparse.csr_array:
+    rows = [ngram_counts(text) for text in texts]
+    values = np.concatenate([1.0 + np.log(counts) for _, counts in rows])
+    slots = np.concatenate([slots for slots, _ in rows]).astype(np.int64)
+    ends = np.cumsum([0, *(len(slots) for slots, _ in rows)])
+    return sparse.csr_array((values, slots, ends), shape=(len(texts), SLOTS))
 
 
 def test_it_is_scikit_learns_logistic_regression_on_the_same_features() -> None:
     fitted = HashedLinearClassifier(C=2.0, tol=1e-8, max_iter=2_000).fit(TEXTS, LABELS)
-    features = matrix(count_ngrams(TEXTS)) @ sparse.diags_array(fitted.idf_.astype(float))
+    features = matrix(TEXTS) @ sparse.diags_array(fitted.idf_.astype(float))
     features = sparse.diags_array(1 / sparse.linalg.norm(features, axis=1)) @ features
     rival = LogisticRegression(C=2.0, tol=1e-8, max_iter=2_000).fit(features, LABELS)
     assert rival.decision_function(features) == pytest.approx(fitted.decision_function(TEXTS), abs=2e-3)
@@ -123,15 +126,8 @@ def test_many_rows_are_counted_in_blocks_as_few_are() -> None:
     texts = [f"{TEXTS[row % 400]} {row}" for row in range(BLOCK_ROWS + 10)]
     counts, rng = count_ngrams(texts), np.random.default_rng(0)
     vector, rows = rng.normal(size=SLOTS).astype(np.float32), rng.normal(size=len(texts))
-    assert matrix(counts) @ vector == pytest.approx(counts.times(vector), rel=1e-3, abs=1e-3)
-    assert matrix(counts).T @ rows == pytest.approx(counts.transposed_times(rows), rel=1e-3, abs=1e-3)
-
-
-def test_counts_too_many_to_keep_expanded_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = HashedLinearClassifier().fit(TEXTS, LABELS)
-    monkeypatch.setattr("modeling.ngrams.KEEP_EXPANDED", 0)
-    passing = HashedLinearClassifier().fit(TEXTS, LABELS)
-    assert np.array_equal(kept.coef_, passing.coef_)
+    assert matrix(texts) @ vector == pytest.approx(counts.times(vector), rel=1e-3, abs=1e-3)
+    assert matrix(texts).T @ rows == pytest.approx(counts.transposed_times(rows), rel=1e-3, abs=1e-3)
 
 
 def test_on_real_removals_it_ranks_as_well_as_was_measured(real_data: Path) -> None:
