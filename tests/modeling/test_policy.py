@@ -126,3 +126,14 @@ def test_a_policy_survives_its_json_and_its_version_follows_its_content() -> Non
 def test_json_that_is_no_policy_is_refused(text: str) -> None:
     with pytest.raises(PolicyError, match=r"policy\.json"):
         policy_from_json(text)
+
+
+@pytest.mark.parametrize(("rows", "reachable"), [(50, False), (1_000, True)])
+def test_a_precision_that_few_rows_show_does_not_count(rows: int, reachable: bool) -> None:  # noqa: FBT001
+    labels = np.repeat([1, 0], [rows * 7 // 10, rows * 3 // 10])
+    assert reachable is fit_thresholds(np.full(rows, 0.8), labels, {"flag": 0.7})["flag"].reachable
+
+
+def test_no_message_is_acted_upon_that_is_likelier_kept_than_removed() -> None:
+    scores, labels = np.repeat([0.9, 0.3], [400, 160]), np.repeat([1, 0], [400, 160])
+    assert 0.9 == fit_thresholds(scores, labels, {"flag": 0.7})["flag"].value
