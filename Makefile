@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ENV := .venv
 RUN := $(ENV)/bin/python
-SYSTEM := chromium postgresql fonts-noto-color-emoji
+SYSTEM := chromium postgresql redis-server wrk fonts-noto-color-emoji
 export UV_COMPILE_BYTECODE := 1
 export VIRTUAL_ENV := $(CURDIR)/$(ENV)
 ifdef FRESH
