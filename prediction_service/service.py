@@ -48,6 +48,15 @@ class Moderator:
         """
         return catalogue(self.mapping, list(self.bundle.score([])))
 
+    def value(self, decision: Decision, name: str) -> float:
+        """What a client that asks for this attribute is told, 0..1.
+
+        Raises:
+            KeyError: nobody answers for that name.
+
+        """
+        return decision.scores[self.attributes[name]]
+
     def acts_on(self, decision: Decision, head: str) -> bool:
         """Whether the policy would act upon this head's score alone."""
         return decide({head: decision.scores[head]}, self.bundle.policy)[0] != "allow"

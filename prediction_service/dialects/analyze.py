@@ -79,7 +79,7 @@ def analysis(judge: Moderator, decision: Decision) -> dict[str, Any]:
         "action": decision.action,
         "flagged": decision.action != "allow",
         "rule": decision.rule,
-        "scores": {name: decision.scores[head] for name, head in judge.attributes.items()},
+        "scores": {name: judge.value(decision, name) for name in judge.attributes},
         "model_version": decision.model_version,
         "policy_version": decision.policy_version,
     }

@@ -190,7 +190,7 @@ def _result(judge: Moderator, decision: Decision) -> Moderation:
     return Moderation(
         flagged=decision.action != "allow",
         categories={name: name in heads and judge.acts_on(decision, heads[name]) for name in CATEGORIES},
-        category_scores={name: decision.scores[heads[name]] if name in heads else 0.0 for name in CATEGORIES},
+        category_scores={name: judge.value(decision, name) if name in heads else 0.0 for name in CATEGORIES},
         category_applied_input_types={name: ["text"] if name in heads else [] for name in CATEGORIES},
     )
 

@@ -45,12 +45,12 @@ def blueprint(service: Service) -> Blueprint:
         judge = service.moderator()
         asked = body.read(AnalyzeCommentRequest, SHORT_EXAMPLE, plain=True)
         text = _text(asked, service.limits)
-        heads = _heads(asked, judge)
+        names = _names(asked, judge)
         spans = sentences(text) if asked.span_annotations else []
         whole, *parts = service.decide(judge, [text], [span.text for span in spans])
         if not asked.span_annotations:
             spans, parts = [Sentence(0, width(text), text)], [whole]
-        answer = _render(asked, heads, whole, list(zip(spans, parts, strict=True)))
+        answer = _render(asked, judge, names, whole, list(zip(spans, parts, strict=True)))
         document = answer.model_dump_json(by_alias=True, exclude_none=True)
         return Response(document, mimetype="application/json")
 
@@ -84,21 +84,21 @@ def _text(asked: AnalyzeCommentRequest, limits: Limits) -> str:
     return text
 
 
-def _heads(asked: AnalyzeCommentRequest, judge: Moderator) -> dict[str, str]:
-    """Which head answers for each attribute of the request that can be answered for."""
+def _names(asked: AnalyzeCommentRequest, judge: Moderator) -> list[str]:
+    """The attributes of the request that can be answered for."""
     if not asked.requested_attributes:
         raise _wrong("Missing requested_attributes", "NO_REQUESTED_ATTRIBUTES")
     unknown = [shown(tag) for tag in asked.languages or () if not LANGUAGE_TAG.fullmatch(tag)]
-    heads: dict[str, str] = {}
+    names: list[str] = []
     for name, wanted in asked.requested_attributes.items():
         kind = (wanted or AttributeParameters()).score_type
         if kind not in (None, "", PROBABILITY, "SCORE_TYPE_UNSPECIFIED"):
             raise _wrong(f"Requested score type {_short(kind)} is not supported by attribute {_short(name)}")
         if name in judge.attributes and not unknown:
-            heads[name] = judge.attributes[name]
+            names.append(name)
         elif not asked.drop_unsupported_attributes:
             raise _unsupported(name, unknown, judge.attributes)
-    return heads
+    return names
 
 
 def _unsupported(name: str, languages: list[str], known: Mapping[str, str]) -> Refusal:
@@ -122,21 +122,22 @@ def _wrong(message: str, code: str = "", errors: Iterable[FieldError] = ()) -> R
 
 def _render(
     asked: AnalyzeCommentRequest,
-    heads: dict[str, str],
+    judge: Moderator,
+    names: list[str],
     whole: Decision,
     parts: list[tuple[Sentence, Decision]],
 ) -> AnalyzeCommentResponse:
     wanted = {name: one or AttributeParameters() for name, one in (asked.requested_attributes or {}).items()}
     scores = {
         name: AttributeScores(
-            summary_score=Score(value=whole.scores[head]),
+            summary_score=Score(value=judge.value(whole, name)),
             span_scores=[
-                SpanScore(begin=span.begin, end=span.end, score=Score(value=part.scores[head]))
+                SpanScore(begin=span.begin, end=span.end, score=Score(value=judge.value(part, name)))
                 for span, part in parts
             ],
         )
-        for name, head in heads.items()
-        if whole.scores[head] >= (wanted[name].score_threshold or 0.0)
+        for name in names
+        if judge.value(whole, name) >= (wanted[name].score_threshold or 0.0)
     }
     detected = [detect((asked.comment or TextEntry()).text or "")]
     return AnalyzeCommentResponse(
