@@ -130,7 +130,8 @@ def _add_operations(app: Flask, options: Settings, loader: Loader, metrics: Metr
 def _add_descriptions(app: Flask, options: Settings) -> None:
     @app.get("/openapi.json")
     def description() -> Response:
-        return Response(json.dumps(openapi.document(options)), mimetype="application/json")
+        described = openapi.document(options, request.root_url.rstrip("/"))
+        return Response(json.dumps(described), mimetype="application/json")
 
     @app.get("/docs")
     def docs() -> Response:

@@ -1,7 +1,7 @@
 """The service described for machines (OpenAPI 3.1) and for people (one page), from the wire's schemas."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,17 +10,48 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from prediction_service import wire
-from prediction_service.dialects.dialect import Described
+from prediction_service.attributes import HEADER
+from prediction_service.dialects.dialect import Answer, Content, Described, Parameter
 from prediction_service.dialects.every import DIALECTS
 from prediction_service.dialects.records import ANSWER, EXAMPLE
+from prediction_service.probes import PROBES, TAG
 from prediction_service.settings import Settings
+from prediction_service.wire import Problem, Wire
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 API_VERSION: Final = "1.0"
 REF: Final = "#/components/schemas/{model}"
-NATIVE: Final[tuple[type[wire.Wire], ...]] = (wire.Alive, wire.Readiness, wire.Problem)
+REQUEST_ID: Final = "X-Request-ID"
+RETRY_AFTER: Final = "Retry-After"
+UNAVAILABLE: Final = frozenset({"429", "503"})
+FAILED: Final = "An error of the service, not of the request."
+HEADERS: Final[dict[str, Any]] = {
+    REQUEST_ID: {
+        "description": "The request's own id where it has a usable one, else a new one.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:/+=-]{1,128}$"},
+    },
+    RETRY_AFTER: {
+        "description": "In how many seconds to ask again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    HEADER: {
+        "description": "Which names the operator maps to which heads.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+}
+OFFERED_ID: Final = {
+    "name": REQUEST_ID,
+    "in": "header",
+    "required": False,
+    "description": "Comes back in the answer and stands in the log: up to 128 letters, digits and ._:/+=-; "
+    "any other is replaced.",
+    "schema": {"type": "string"},
+}
+Modes = dict[tuple[type[Wire], JsonSchemaMode], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -34,16 +65,25 @@ class Operation:
     request: str | None
 
 
-def document(settings: Settings) -> dict[str, Any]:
-    """The OpenAPI description of this service under these limits."""
-    operations = [one for name in settings.dialects for one in DIALECTS[name].operations]
-    definitions = _schemas(operations)
+def document(settings: Settings, root: str = "/") -> dict[str, Any]:
+    """The OpenAPI description of this service under these limits; ``root`` is its address."""
+    tagged = [(name, one) for name in settings.dialects for one in DIALECTS[name].operations]
+    return describe([*tagged, *((TAG, one) for one in PROBES)], settings, root)
+
+
+def describe(tagged: Sequence[tuple[str, Described]], settings: Settings, root: str) -> dict[str, Any]:
+    """The OpenAPI description of these operations, each beside its tag."""
+    references, definitions = _schemas([one for _, one in tagged])
     if "PredictRequest" in definitions:
         definitions["PredictRequest"]["properties"]["Records"] |= {
             "minItems": 1,
             "maxItems": settings.max_records,
         }
         definitions["Record"]["properties"]["body"] |= {"minLength": 1, "maxLength": settings.max_text_chars}
+    paths: dict[str, dict[str, Any]] = {}
+    for tag, one in tagged:
+        mapped = bool(settings.attributes) and tag != TAG
+        paths.setdefault(one.path, {})[one.method] = _operation(one, tag, references, mapped=mapped)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -52,73 +92,88 @@ def document(settings: Settings) -> dict[str, Any]:
             "summary": "The probability that a community's moderators would remove a message, and what "
             "follows from it.",
         },
-        "paths": _paths(operations),
-        "components": {"schemas": definitions},
+        "servers": [{"url": root}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(tag for tag, _ in tagged)],
+        "paths": paths,
+        "components": {"schemas": definitions, "headers": HEADERS, "parameters": {REQUEST_ID: OFFERED_ID}},
     }
 
 
-def _schemas(operations: Sequence[Described]) -> dict[str, Any]:
-    requests = [one.request for one in operations if one.request]
-    answers = [one.answer for one in operations if one.answer] + [one.refusal for one in operations]
-    shapes: dict[tuple[type[wire.Wire], JsonSchemaMode], None] = {
-        (one, "validation"): None for one in requests
+def _schemas(operations: list[Described]) -> tuple[Modes, dict[str, Any]]:
+    sent = [content.shape for one in operations for content in one.every_request()]
+    told = [
+        content.shape
+        for one in operations
+        for answer in one.every_answer().values()
+        for content in answer.contents
+    ]
+    shapes: dict[tuple[type[Wire], JsonSchemaMode], None] = {
+        (shape, "validation"): None for shape in sent if isinstance(shape, type)
     }
-    shapes |= {(one, "serialization"): None for one in (*answers, *NATIVE)}
-    _, schemas = models_json_schema(list(shapes), ref_template=REF)
+    shapes |= {(shape, "serialization"): None for shape in (*told, Problem) if isinstance(shape, type)}
+    references, schemas = models_json_schema(list(shapes), ref_template=REF)
     definitions: dict[str, Any] = schemas["$defs"]
-    return definitions
+    return {key: references[key] for key in shapes}, definitions
 
 
-def _paths(operations: Sequence[Described]) -> dict[str, Any]:
-    ready = {
-        "200": _json("A bundle is loaded, verified and tried.", "Readiness"),
-        "503": _json("No bundle is ready; detail says why.", "Readiness"),
+def _operation(one: Described, tag: str, references: Modes, *, mapped: bool) -> dict[str, Any]:
+    described: dict[str, Any] = {"operationId": one.name, "tags": [tag], "summary": one.summary}
+    if one.description:
+        described["description"] = one.description
+    described["parameters"] = [
+        *map(_parameter, one.every_parameter()),
+        {"$ref": f"#/components/parameters/{REQUEST_ID}"},
+    ]
+    if requests := one.every_request():
+        described["requestBody"] = {
+            "required": True,
+            "content": _contents(requests, references, "validation"),
+        }
+    answers = one.every_answer()
+    failed = {"500": Answer(FAILED, (Content(one.refusal, one.refusal_type),))}
+    described["responses"] = {
+        status: _response(status, answer, references, mapped=mapped)
+        for status, answer in sorted((failed | answers).items())
+    }
+    return described
+
+
+def _parameter(one: Parameter) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "in": one.place,
+        "required": one.required or one.place == "path",
+        "description": one.meaning,
+        "schema": dict(one.schema),
+        **_example(one.example),
+    }
+
+
+def _example(example: Any) -> dict[str, Any]:
+    return {} if example is None else {"example": example}
+
+
+def _response(status: str, one: Answer, references: Modes, *, mapped: bool) -> dict[str, Any]:
+    shared = [REQUEST_ID, *([RETRY_AFTER] if status in UNAVAILABLE else []), *([HEADER] if mapped else [])]
+    own = {
+        name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in one.headers.items()
     }
     return {
-        **{one.path: {one.method: _operation(one)} for one in operations},
-        "/healthz": _get("Whether the process lives", {"200": _json("It does.", "Alive")}),
-        "/readyz": _get("Whether messages are judged, and by which model", ready),
-        "/metrics": _get(
-            "Figures for Prometheus, of all workers", {"200": _text("text/plain", "The figures.")}
-        ),
-        "/openapi.json": _get(
-            "This description", {"200": _text("application/json", "The document.", "object")}
-        ),
-        "/docs": _get("This description for people", {"200": _text("text/html", "The page.")}),
+        "description": one.meaning,
+        "headers": own | {name: {"$ref": f"#/components/headers/{name}"} for name in shared},
+        "content": _contents(one.contents, references, "serialization"),
     }
 
 
-def _operation(one: Described) -> dict[str, Any]:
-    described: dict[str, Any] = {"operationId": one.name, "summary": one.summary}
-    if one.query:
-        described["parameters"] = [
-            {"name": name, "in": "query", "schema": {"type": "string"}, "description": meaning}
-            for name, meaning in one.query.items()
-        ]
-    if one.request:
-        body = {"schema": {"$ref": REF.format(model=one.request.__name__)}, "example": one.example}
-        described["requestBody"] = {"required": True, "content": {"application/json": body}}
-    answer = (
-        _json(one.meaning, one.answer.__name__)
-        if one.answer
-        else _text("application/json", one.meaning, "object")
-    )
-    refusals = {
-        status: _json(text, one.refusal.__name__, one.refusal_type) for status, text in one.refusals.items()
+def _contents(contents: tuple[Content, ...], references: Modes, mode: JsonSchemaMode) -> dict[str, Any]:
+    return {
+        one.kind: {"schema": _schema(one.shape, references, mode), **_example(one.example)}
+        for one in contents
     }
-    return {**described, "responses": {"200": answer, **refusals}}
 
 
-def _get(summary: str, responses: dict[str, Any]) -> dict[str, Any]:
-    return {"get": {"summary": summary, "responses": responses}}
-
-
-def _json(description: str, model: str, kind: str = "application/json") -> dict[str, Any]:
-    return {"description": description, "content": {kind: {"schema": {"$ref": REF.format(model=model)}}}}
-
-
-def _text(kind: str, description: str, shape: str = "string") -> dict[str, Any]:
-    return {"description": description, "content": {kind: {"schema": {"type": shape}}}}
+def _schema(shape: type[Wire] | Mapping[str, Any], references: Modes, mode: JsonSchemaMode) -> dict[str, Any]:
+    return references[shape, mode] if isinstance(shape, type) else dict(shape)
 
 
 def page(described: dict[str, Any], settings: Settings, root: str) -> str:

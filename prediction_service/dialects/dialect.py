@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from flask import Blueprint
@@ -40,21 +40,79 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Parameter:
+    """A value in an operation's path, query or headers: optional text, unless it says otherwise."""
+
+    name: str
+    place: Literal["path", "query", "header"]
+    meaning: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    required: bool = False
+    example: Any = None
+
+
+@dataclass(frozen=True)
+class Content:
+    """A body of one media type: a shape of ours, or a JSON schema where we have none."""
+
+    shape: type[Wire] | Mapping[str, Any]
+    kind: str = "application/json"
+    example: Any = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one status brings: several contents where the client chooses, none where the body is empty."""
+
+    meaning: str
+    contents: tuple[Content, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Described:
-    """One operation of a dialect, as the OpenAPI document tells it."""
+    """One operation, as the OpenAPI document tells it.
+
+    ``answer`` is what 200 brings (None: a JSON object of no shape of ours), ``meaning`` says so, and is
+    empty where 200 is not answered; ``answers`` has further statuses, and replaces those it has in common
+    with ``refusals``. ``requests`` has the request's media types beside ``request`` in JSON. A path is
+    Flask's, with ``{name}`` where a parameter stands.
+    """
 
     method: str
     path: str
     name: str
     summary: str
-    answer: type[Wire] | None
-    meaning: str
-    refusals: Mapping[str, str]
+    answer: type[Wire] | None = None
+    meaning: str = ""
+    refusals: Mapping[str, str] = field(default_factory=dict)
     refusal: type[Wire] = Problem
     refusal_type: str = "application/problem+json"
     request: type[Wire] | None = None
     example: Any = None
     query: Mapping[str, str] = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = ()
+    requests: tuple[Content, ...] = ()
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    description: str = ""
+
+    def every_parameter(self) -> tuple[Parameter, ...]:
+        """Those of ``query`` and ``parameters``."""
+        return (*(Parameter(name, "query", text) for name, text in self.query.items()), *self.parameters)
+
+    def every_request(self) -> tuple[Content, ...]:
+        """The media types that a client may send."""
+        json = (Content(self.request, example=self.example),) if self.request else ()
+        return (*json, *self.requests)
+
+    def every_answer(self) -> dict[str, Answer]:
+        """What each status brings."""
+        said = {"200": Answer(self.meaning, (Content(self.answer or {"type": "object"}),))}
+        refused = {
+            status: Answer(text, (Content(self.refusal, self.refusal_type),))
+            for status, text in self.refusals.items()
+        }
+        return (said if self.meaning else {}) | refused | dict(self.answers)
 
 
 @dataclass(frozen=True)

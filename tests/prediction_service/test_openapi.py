@@ -4,6 +4,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,12 +12,13 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from prediction_service.app import create_app
-from prediction_service.dialects.dialect import Described
+from prediction_service.dialects.dialect import Answer, Content, Described, Parameter
 from prediction_service.dialects.every import DIALECTS
 from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
-from prediction_service.openapi import ANSWER, EXAMPLE, document, kind_of
+from prediction_service.openapi import ANSWER, EXAMPLE, describe, document, kind_of
 from prediction_service.settings import Settings
+from prediction_service.wire import Alive, Record
 
 SETTINGS = Settings(max_records=123, max_text_chars=456, max_body_bytes=7890)
 
@@ -38,9 +40,91 @@ def test_it_is_valid_openapi(client: FlaskClient) -> None:
     OpenAPIV31SpecValidator(client.get("/openapi.json").json).validate()
 
 
+def operations(described: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (path, method): operation
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
 def test_it_describes_every_route_and_no_other(client: FlaskClient) -> None:
-    routes = {rule.rule for rule in client.application.url_map.iter_rules()}
-    assert set(document(SETTINGS)["paths"]) == routes
+    routes = {
+        (re.sub(r"<(?:[^:<>]+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in client.application.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert routes == set(operations(document(SETTINGS)))
+
+
+def test_every_operation_has_a_name_of_its_own_and_a_tag_that_is_listed() -> None:
+    described = document(SETTINGS)
+    every = operations(described).values()
+    names = [one["operationId"] for one in every]
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch("[a-z][A-Za-z0-9]+", name) for name in names)
+    assert [{"name": tag} for tag in dict.fromkeys(one["tags"][0] for one in every)] == described["tags"]
+
+
+def test_it_says_where_it_was_asked_for(client: FlaskClient) -> None:
+    answer = client.get("/openapi.json", base_url="https://chat.example/api")
+    assert [{"url": "https://chat.example/api"}] == answer.json["servers"]
+
+
+@pytest.mark.parametrize("mapping", [{}, {"TOXICITY": "LIKELY_TO_REJECT"}])
+def test_answers_carry_the_headers_that_it_names(bundle_dir: Path, mapping: dict[str, str]) -> None:
+    options = Settings(attributes=mapping)
+    loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes=mapping)
+    client = create_app(options, loader, Metrics()).test_client()
+    said = operations(document(options))
+    seen = set()
+    for status in (503, 200):
+        if status == 200:
+            loader.start()
+            loader.join()
+        for path, body in (("/predict", EXAMPLE), ("/analyze", {"text": "a"})):
+            answer = client.post(path, json=body)
+            assert status == answer.status_code
+            named = set(said[path, "post"]["responses"][str(status)]["headers"])
+            assert named == named & set(answer.headers.keys())
+            seen |= named
+    assert {"X-Request-ID", "Retry-After", *(["X-Chatmod-Attributes"] if mapping else [])} == seen
+
+
+def test_a_dialect_can_tell_of_parameters_media_types_and_statuses() -> None:
+    size = {"type": "integer", "minimum": 1}
+    one = Described(
+        method="put",
+        path="/things/{thing}",
+        name="putThing",
+        summary="Put a thing",
+        description="At length.",
+        request=Record,
+        requests=(Content({"type": "string"}, "text/csv", "a,b"),),
+        query={"key": "A key."},
+        parameters=(Parameter("thing", "path", "Which."), Parameter("X-Size", "header", "How big.", size)),
+        answers={
+            "200": Answer("One or the other.", (Content(Alive), Content({"type": "string"}, "text/plain"))),
+            "204": Answer("Nothing.", headers={"Location": "Where."}),
+        },
+        refusals={"429": "Too many."},
+    )
+    described = describe([("things", one)], SETTINGS, "/")
+    OpenAPIV31SpecValidator(described).validate()
+    told = described["paths"]["/things/{thing}"]["put"]
+    assert [("key", "query", False), ("thing", "path", True), ("X-Size", "header", False)] == [
+        (each["name"], each["in"], each["required"]) for each in told["parameters"][:-1]
+    ]
+    assert size == told["parameters"][2]["schema"]
+    assert ["application/json", "text/csv"] == list(told["requestBody"]["content"])
+    assert "a,b" == told["requestBody"]["content"]["text/csv"]["example"]
+    assert ["application/json", "text/plain"] == list(told["responses"]["200"]["content"])
+    assert {} == told["responses"]["204"]["content"]
+    assert {"Location", "X-Request-ID"} == set(told["responses"]["204"]["headers"])
+    assert {"Retry-After", "X-Request-ID"} == set(told["responses"]["429"]["headers"])
+    assert {"application/problem+json"} == set(told["responses"]["500"]["content"])
+    assert {"Alive", "FieldError", "Problem", "Record"} == set(described["components"]["schemas"])
+    assert "At length." == told["description"]
 
 
 def test_it_tells_the_limits_in_force() -> None:
@@ -62,24 +146,34 @@ def test_answers_are_as_it_says(client: FlaskClient) -> None:
 OPERATIONS = [one for dialect in DIALECTS.values() for one in dialect.operations if one.request]
 
 
+def address(operation: Described) -> str:
+    """The operation's path with its parameters' examples."""
+    values = {one.name: one.example for one in operation.every_parameter() if one.place == "path"}
+    wanted = {
+        one.name: one.example for one in operation.every_parameter() if one.place == "query" and one.required
+    }
+    return operation.path.format(**values) + (f"?{urlencode(wanted)}" if wanted else "")
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.path)
 def test_every_dialect_answers_its_example_and_a_refusal_as_it_says(
     client: FlaskClient, operation: Described
 ) -> None:
     described = document(SETTINGS)
-    assert operation.request is not None
-    assert operation.answer is not None
-    conform(described, operation.request.__name__, operation.example)
-    answer = client.post(operation.path, json=operation.example)
+    told = described["paths"][operation.path]["post"]
+    asked = told["requestBody"]["content"]["application/json"]
+    as_said(described, asked, asked["example"])
+    answer = client.post(address(operation), json=operation.example)
     assert answer.status_code == 200, answer.text
-    conform(described, operation.answer.__name__, answer.json)
-    said = described["paths"][operation.path]["post"]["responses"]
-    for refused in (client.post(operation.path, json={}), client.post(operation.path, data=b"a=1")):
-        [(kind, content)] = said[str(refused.status_code)]["content"].items()
+    as_said(described, told["responses"]["200"]["content"]["application/json"], answer.json)
+    for refused in (client.post(address(operation), json={}), client.post(address(operation), data=b"a=1")):
+        [(kind, content)] = told["responses"][str(refused.status_code)]["content"].items()
         assert kind == refused.content_type
-        Draft202012Validator(content["schema"] | {"components": described["components"]}).validate(
-            refused.json
-        )
+        as_said(described, content, refused.json)
+
+
+def as_said(described: dict[str, Any], content: dict[str, Any], value: Any) -> None:
+    Draft202012Validator(content["schema"] | {"components": described["components"]}).validate(value)
 
 
 class Page(HTMLParser):
