@@ -73,7 +73,8 @@ def weights_of(path: Path) -> Weights:
 def _mapped(path: Path) -> dict[str, npt.NDArray[Any]]:
     # The safetensors package copies tensors into each process; the format is a length, a JSON header
     # and plain data (https://huggingface.co/docs/safetensors), so mapping it takes these few lines.
-    data = np.memmap(path, dtype=np.uint8, mode="r")
+    # As a plain array of the same pages: a memmap's own indexing runs Python code for each look.
+    data = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
     length = int.from_bytes(data[:_LENGTH_BYTES].tobytes(), "little")
     start = _LENGTH_BYTES + length
     header = json.loads(data[_LENGTH_BYTES:start].tobytes())

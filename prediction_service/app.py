@@ -2,16 +2,16 @@
 
 import contextlib
 import json
+import os
 import re
 import time
-import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import (
     ClientDisconnected,
     HTTPException,
@@ -32,7 +32,11 @@ from prediction_service.service import Moderator
 from prediction_service.settings import PREFIX, Settings
 from prediction_service.wire import Alive, FieldError
 
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+ID_BYTES: Final = 16
 RETRY_AFTER_S: Final = 1
 CHUNK_BYTES: Final = 65_536
 DISCARDED_BYTES: Final = 67_108_864
@@ -140,40 +144,45 @@ def _add_descriptions(app: Flask, options: Settings) -> None:
 
 
 def _add_accounting(app: Flask, metrics: Metrics) -> None:
-    @app.before_request
-    def begin() -> None:
-        g.started = time.perf_counter()
-        offered = request.headers.get("X-Request-ID", "")
-        g.request_id = offered if REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex
-        structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    """Give each request its id, figures and line, around Flask: its hooks cost more than what they would do.
 
-    @app.after_request
-    def end(answer: Response) -> Response:
-        if HTTPStatus.BAD_REQUEST <= answer.status_code != HTTPStatus.REQUEST_TIMEOUT:
-            _discard_body()
-        answer.headers["X-Request-ID"] = g.request_id
-        seconds = time.perf_counter() - g.started
-        endpoint = request.url_rule.rule if request.url_rule else "unmatched"
-        metrics.answered(request.method, endpoint, answer.status_code, seconds)
-        write = log.debug if endpoint in PROBES else log.info
-        write(
-            "request",
-            method=request.method,
-            endpoint=endpoint,
-            status=answer.status_code,
-            duration_ms=round(seconds * 1000, 3),
-        )
-        return answer
+    What else every answer is to carry, whatever its route, belongs to ``start`` as well.
+    """
+    inner = app.wsgi_app
 
-    @app.teardown_request
-    def forget(_error: BaseException | None) -> None:
-        # the thread goes on to other requests, and to lines of gunicorn's own
-        structlog.contextvars.clear_contextvars()
+    def accounted(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        started = time.perf_counter()
+        offered = environ.get("HTTP_X_REQUEST_ID")
+        request_id = offered if offered and REQUEST_ID.fullmatch(offered) else os.urandom(ID_BYTES).hex()
+        logs.begin(request_id)
+
+        def start(said: str, headers: list[tuple[str, str]], *error: Any) -> Callable[[bytes], object]:
+            status = int(said[:3])
+            if HTTPStatus.BAD_REQUEST <= status != HTTPStatus.REQUEST_TIMEOUT:
+                _discard_body(environ)
+            headers.append(("X-Request-ID", request_id))
+            _account(environ, status, time.perf_counter() - started, metrics)
+            return start_response(said, headers, *error)
+
+        try:
+            return inner(environ, start)
+        finally:
+            logs.end()
+
+    app.wsgi_app = accounted  # type: ignore[method-assign]
 
 
-def _discard_body() -> None:
+def _account(environ: "WSGIEnvironment", status: int, seconds: float, metrics: Metrics) -> None:
+    rule = environ["werkzeug.request"].url_rule
+    method, endpoint = environ["REQUEST_METHOD"], rule.rule if rule else "unmatched"
+    metrics.answered(method, endpoint, status, seconds)
+    write = log.debug if endpoint in PROBES else log.info
+    write("request", method=method, endpoint=endpoint, status=status, duration_ms=round(seconds * 1000, 3))
+
+
+def _discard_body(environ: "WSGIEnvironment") -> None:
     """Read what a refused client is still sending, or it sees a broken connection and not the refusal."""
-    body, discarded = request.environ["wsgi.input"], 0
+    body, discarded = environ["wsgi.input"], 0
     with contextlib.suppress(OSError):
         while discarded < DISCARDED_BYTES and (chunk := body.read(CHUNK_BYTES)):
             discarded += len(chunk)
@@ -191,7 +200,7 @@ def _add_refusals(app: Flask, options: Settings, dialects: Sequence[Dialect]) ->
                 break
         else:
             status, kind = refusal.status, problems.CONTENT_TYPE
-            document = refusal.document(request.path, g.request_id).model_dump_json()
+            document = refusal.document(request.path, logs.request_id()).model_dump_json()
         return Response(document, status, headers=refusal.headers, content_type=kind)
 
     @app.errorhandler(HTTPException)

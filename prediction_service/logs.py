@@ -1,26 +1,53 @@
-"""One JSON object a line on standard error, for our own log and gunicorn's. Never a message's text."""
+"""One JSON object a line on standard error, for our own log and gunicorn's. Never a message's text.
 
+Every request writes a line: so one processor does what structlog has five for, and orjson renders it.
+"""
+
+import json
 import logging
 import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any, Final
 
+import orjson
 import structlog
 
-SHARED: Final[list[Any]] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.processors.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.StackInfoRenderer(),
-    structlog.processors.ExceptionRenderer(),
-]
+RARE: Final = (structlog.processors.StackInfoRenderer(), structlog.processors.ExceptionRenderer())
+UTC_SUFFIX: Final = len("+00:00")
+
+_facts: ContextVar[dict[str, Any] | None] = ContextVar("facts", default=None)
+
+
+def begin(request_id: str) -> None:
+    """From here on this thread's lines are those of a request."""
+    _facts.set({"request_id": request_id})
+
+
+def bind(**facts: Any) -> None:
+    """Add facts to the lines of the request at hand; nothing outside one."""
+    known = _facts.get()
+    if known is not None:
+        known.update(facts)
+
+
+def request_id() -> str:
+    """The id of the request at hand; empty outside one."""
+    known = _facts.get()
+    return known["request_id"] if known else ""
+
+
+def end() -> None:
+    """The thread goes on to other requests, and to lines of gunicorn's own."""
+    _facts.set(None)
 
 
 def configure(level: str) -> None:
     """Send the service's own log to standard error from ``level`` upwards."""
     structlog.configure(
-        processors=[*SHARED, structlog.processors.JSONRenderer()],
+        processors=[_complete, _render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
 
@@ -34,11 +61,11 @@ def for_gunicorn(level: str) -> dict[str, Any]:
         "formatters": {
             "json": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": [*SHARED, structlog.stdlib.ExtraAdder(allow=())],
+                "foreign_pre_chain": [_complete, structlog.stdlib.ExtraAdder(allow=())],
                 "processors": [
                     _name_logger,
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    structlog.processors.JSONRenderer(),
+                    _render_text,
                 ],
             }
         },
@@ -48,6 +75,28 @@ def for_gunicorn(level: str) -> dict[str, Any]:
         "root": {"handlers": ["json"], "level": "WARNING"},
         "loggers": {"gunicorn.error": loud, "gunicorn.access": loud},
     }
+
+
+def _complete(logger: Any, level: str, event: Any) -> Any:
+    """What every line has beside its event: the request's facts, level and time."""
+    stamp = datetime.now(UTC).isoformat()[:-UTC_SUFFIX] + "Z"
+    told: Any = {**(_facts.get() or {}), **event, "level": level, "timestamp": stamp}
+    if "exc_info" in told or "stack_info" in told:
+        for render in RARE:
+            told = render(logger, level, told)
+    return told
+
+
+def _render(_logger: Any, _level: str, event: Any) -> bytes:
+    try:
+        return orjson.dumps(event, default=repr)
+    except TypeError:
+        # half an emoji, or a number over 64 bits: a line is never lost over what it tells
+        return json.dumps(event, default=repr).encode()
+
+
+def _render_text(logger: Any, level: str, event: Any) -> str:
+    return _render(logger, level, event).decode()
 
 
 def _name_logger(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:

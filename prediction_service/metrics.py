@@ -1,7 +1,7 @@
 """What Prometheus reads: counters that add up across the workers of one server. Knows no Flask."""
 
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -48,12 +48,24 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="livemax",
         )
+        # looking a series up by its labels costs as much as counting
+        self._answers: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
+        self._actions: dict[str, Callable[[float], None]] = {}
 
     def answered(self, method: str, endpoint: str, status: int, seconds: float) -> None:
         """Count one answer; ``endpoint`` is a route, never what a client wrote."""
-        method = method if method in METHODS else "OTHER"
-        self._requests.labels(method, endpoint, str(status)).inc()
-        self._latency.labels(method, endpoint).observe(seconds)
+        count, observe = self._answers.get((method, endpoint, status)) or self._answer(
+            method if method in METHODS else "OTHER", endpoint, status
+        )
+        count()
+        observe(seconds)
+
+    def _answer(
+        self, method: str, endpoint: str, status: int
+    ) -> tuple[Callable[[], None], Callable[[float], None]]:
+        counter = self._requests.labels(method, endpoint, str(status))
+        series = counter.inc, self._latency.labels(method, endpoint).observe
+        return self._answers.setdefault((method, endpoint, status), series)
 
     def inferred(self, seconds: float) -> None:
         """Note one scoring call."""
@@ -62,7 +74,9 @@ class Metrics:
     def decided(self, actions: Iterable[str]) -> None:
         """Count a batch's messages by action."""
         for action, count in Tally(actions).items():
-            self._messages.labels(action).inc(count)
+            if action not in self._actions:
+                self._actions[action] = self._messages.labels(action).inc
+            self._actions[action](count)
 
     def serves(self, version: str, digest: str, kind: str) -> None:
         """Say which model answers."""

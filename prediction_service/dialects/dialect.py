@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal
 
-import structlog
 from flask import Blueprint
 
 from modeling.policy import Decision
+from prediction_service import logs
 from prediction_service.metrics import Metrics
 from prediction_service.problems import Refusal
 from prediction_service.service import Moderator
@@ -35,7 +35,7 @@ class Service:
         """Decide on messages, and on ``parts`` of them after these, in one call; only messages count."""
         decisions = judge.moderate([*messages, *parts])
         self.metrics.decided(decision.action for decision in decisions[: len(messages)])
-        structlog.contextvars.bind_contextvars(messages=len(messages))
+        logs.bind(messages=len(messages))
         return decisions
 
 
