@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import zlib
 from http import HTTPStatus
 from typing import Final, Never, TypeVar
 
@@ -10,10 +11,12 @@ from flask import request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from prediction_service.problems import Refusal, from_validation
+from prediction_service.problems import Refusal, from_validation, shown
+from prediction_service.settings import PREFIX
 
 LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 PLAIN_LENGTH: Final = re.compile("[0-9]{1,18}")
+WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 Shape = TypeVar("Shape", bound=BaseModel)
 
 
@@ -31,10 +34,53 @@ def read(shape: type[Shape], example: str, *, plain: bool = False) -> Shape:
             f"Content-Type is {request.content_type!r}: send application/json",
             headers={"Accept": "application/json"},
         )
-    return parse(shape, _whole(), example)
+    return parse(shape, whole(), example)
 
 
-def _whole() -> bytes:
+def whole() -> bytes:
+    """The body of the request at hand, unpacked where it is compressed.
+
+    Raises:
+        Refusal: it is compressed otherwise than with gzip or deflate, cannot be read so, or is too large.
+
+    """
+    body, encoding = _received(), request.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if encoding in ("", "identity"):
+        return body
+    return decompressed(body, encoding, request.max_content_length or sys.maxsize - 1)
+
+
+def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
+    """What a compressed body holds; never are more of it made than ``limit`` bytes and one.
+
+    Raises:
+        Refusal: another encoding than gzip or deflate, no such data, not all of it, or too much.
+
+    """
+    if encoding not in WINDOWS:
+        raise Refusal(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"Content-Encoding is {shown(encoding)}: send {' or '.join(WINDOWS)}, or a plain body",
+            headers={"Accept-Encoding": ", ".join(WINDOWS)},
+        )
+    reader = zlib.decompressobj(WINDOWS[encoding])
+    remedy = f"send one whole {encoding} stream, or the plain body without Content-Encoding"
+    try:
+        plain = reader.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is no {encoding} data: {remedy}") from error
+    if len(plain) > limit:
+        remedy = f"send at most {limit} bytes, or raise {PREFIX}MAX_BODY_BYTES"
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is too large once unpacked: {remedy}")
+    if not reader.eof:
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"the body's {encoding} data is cut off: {remedy}")
+    if reader.unused_data:
+        # a second stream could be one of a million empty ones
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"something follows the body's {encoding} data: {remedy}")
+    return plain
+
+
+def _received() -> bytes:
     length, limit = request.environ.get("CONTENT_LENGTH", ""), request.max_content_length or sys.maxsize
     chunked = "HTTP_TRANSFER_ENCODING" in request.environ
     if PLAIN_LENGTH.fullmatch(length) and int(length) <= limit and not chunked:
