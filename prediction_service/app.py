@@ -40,7 +40,7 @@ ID_BYTES: Final = 16
 RETRY_AFTER_S: Final = 1
 CHUNK_BYTES: Final = 65_536
 DISCARDED_BYTES: Final = 67_108_864
-PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,10 @@ def create_app(options: Settings, loader: Loader, metrics: Metrics) -> Flask:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     dialects = [DIALECTS[name] for name in options.dialects]
     service = Service(
-        partial(_moderator, loader), metrics, Limits(options.max_records, options.max_text_chars)
+        partial(_moderator, loader),
+        metrics,
+        Limits(options.max_records, options.max_text_chars),
+        options.model_name,
     )
     for dialect in dialects:
         app.register_blueprint(_with_attributes(dialect.blueprint(service), options))

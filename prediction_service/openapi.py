@@ -16,11 +16,10 @@ from prediction_service.dialects.every import DIALECTS
 from prediction_service.dialects.records import ANSWER, EXAMPLE
 from prediction_service.probes import PROBES, TAG
 from prediction_service.settings import Settings
-from prediction_service.wire import Problem, Wire
+from prediction_service.wire import API_VERSION, Problem, Wire
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-API_VERSION: Final = "1.0"
 REF: Final = "#/components/schemas/{model}"
 REQUEST_ID: Final = "X-Request-ID"
 RETRY_AFTER: Final = "Retry-After"

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
+API_VERSION = "1.0"
 SEED_MODEL = "chat-moderation-model"
 MAX_INT64 = 2**63 - 1
 Action = Literal["allow", "flag", "remove"]

@@ -22,7 +22,7 @@ PAGES = sorted(
 )
 PAGES = [page for page in PAGES if not {".venv", ".chatmod"} & set(page.parts)]
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-ADDRESS = "http://127.0.0.1:9696"
+ADDRESS = "127.0.0.1:9696"
 
 
 def blocks(*languages: str) -> list[tuple[str, str]]:
@@ -38,7 +38,7 @@ def blocks(*languages: str) -> list[tuple[str, str]]:
 def address(bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("docs") / "api.log"
     with Server(log, bundle=bundle_dir, workers=1) as server:
-        yield f"http://127.0.0.1:{server.port}"
+        yield f"127.0.0.1:{server.port}"
 
 
 @pytest.mark.parametrize(("page", "code"), blocks("python"))

@@ -30,6 +30,7 @@ class Service:
     moderator: Callable[[], Moderator]
     metrics: Metrics
     limits: Limits
+    model_name: str = "chat-moderation"
 
     def decide(self, judge: Moderator, messages: Sequence[str], parts: Sequence[str] = ()) -> list[Decision]:
         """Decide on messages, and on ``parts`` of them after these, in one call; only messages count."""

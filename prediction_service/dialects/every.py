@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from prediction_service.dialects import analyze, moderate, openai, perspective, records
+from prediction_service.dialects import analyze, kserve, moderate, openai, perspective, records
 from prediction_service.dialects.dialect import Dialect
 
 DIALECTS: Final[dict[str, Dialect]] = {
-    module.DIALECT.name: module.DIALECT for module in (records, perspective, openai, analyze, moderate)
+    module.DIALECT.name: module.DIALECT
+    for module in (records, perspective, openai, analyze, moderate, kserve)
 }

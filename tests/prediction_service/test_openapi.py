@@ -146,9 +146,10 @@ def test_answers_are_as_it_says(client: FlaskClient) -> None:
 OPERATIONS = [one for dialect in DIALECTS.values() for one in dialect.operations if one.request]
 
 
-def address(operation: Described) -> str:
-    """The operation's path with its parameters' examples."""
+def address(operation: Described, client: FlaskClient) -> str:
+    """The operation's path with its parameters' examples, and the version that is served."""
     values = {one.name: one.example for one in operation.every_parameter() if one.place == "path"}
+    values["version"] = client.get("/readyz").json["model"]["version"]
     wanted = {
         one.name: one.example for one in operation.every_parameter() if one.place == "query" and one.required
     }
@@ -163,13 +164,36 @@ def test_every_dialect_answers_its_example_and_a_refusal_as_it_says(
     told = described["paths"][operation.path]["post"]
     asked = told["requestBody"]["content"]["application/json"]
     as_said(described, asked, asked["example"])
-    answer = client.post(address(operation), json=operation.example)
+    answer = client.post(address(operation, client), json=operation.example)
     assert answer.status_code == 200, answer.text
     as_said(described, told["responses"]["200"]["content"]["application/json"], answer.json)
-    for refused in (client.post(address(operation), json={}), client.post(address(operation), data=b"a=1")):
+    path = address(operation, client)
+    for refused in (client.post(path, json={}), client.post(path, data=b"a=1")):
         [(kind, content)] = told["responses"][str(refused.status_code)]["content"].items()
         assert kind == refused.content_type
         as_said(described, content, refused.json)
+
+
+READS = [one for dialect in DIALECTS.values() for one in dialect.operations if one.method == "get"]
+
+
+@pytest.mark.parametrize("operation", READS, ids=lambda operation: operation.path)
+def test_what_is_only_read_is_as_it_says_with_a_bundle_and_without(
+    client: FlaskClient, tmp_path: Path, operation: Described
+) -> None:
+    described = document(SETTINGS)
+    waiting = create_app(SETTINGS, Loader(lambda: from_disk(tmp_path), retry=False), Metrics()).test_client()
+    for one in (client, waiting):
+        answer = one.get(address(operation, client))
+        said = described["paths"][operation.path]["get"]["responses"][str(answer.status_code)]
+        as_said(described, said["content"]["application/json"], answer.json)
+
+
+def test_a_body_in_bytes_is_told_of_beside_that_in_json() -> None:
+    infer = document(SETTINGS)["paths"]["/v2/models/{model}/infer"]["post"]
+    for content in (infer["requestBody"]["content"], infer["responses"]["200"]["content"]):
+        assert {"application/json", "application/octet-stream"} == set(content)
+    assert "Inference-Header-Content-Length" in infer["responses"]["200"]["headers"]
 
 
 def as_said(described: dict[str, Any], content: dict[str, Any], value: Any) -> None:
