@@ -196,15 +196,17 @@ def _add_refusals(app: Flask, options: Settings, dialects: Sequence[Dialect]) ->
 
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> Response:
+        headers = refusal.headers
         for dialect in dialects:
             if dialect.refuse is not None and dialect.owns(request.path):
                 status, shape = dialect.refuse(refusal)
+                headers = {**headers, **dialect.headers(shape)}
                 kind, document = "application/json", shape.model_dump_json(by_alias=True, exclude_unset=True)
                 break
         else:
             status, kind = refusal.status, problems.CONTENT_TYPE
             document = refusal.document(request.path, logs.request_id()).model_dump_json()
-        return Response(document, status, headers=refusal.headers, content_type=kind)
+        return Response(document, status, headers=headers, content_type=kind)
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response | HTTPException:

@@ -11,7 +11,7 @@ from prediction_service.exceptions import SettingsError
 
 PREFIX: Final = "CHATMOD_API_"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
-DIALECTS: Final = ("records", "perspective", "openai", "analyze", "moderate", "kserve")
+DIALECTS: Final = ("records", "perspective", "openai", "azure", "kserve", "mlflow", "analyze", "moderate")
 ATTRIBUTE_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,63}")
 REGISTRY_URL: Final = re.compile(r"https?://[^/@\s]+(/[^@\s]*)?")
 

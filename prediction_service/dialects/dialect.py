@@ -116,15 +116,23 @@ class Described:
         return (said if self.meaning else {}) | refused | dict(self.answers)
 
 
+def _no_headers(_shape: Wire) -> Mapping[str, str]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Dialect:
-    """One wire format: errors under ``prefixes`` have its shape where ``refuse`` gives one."""
+    """One wire format: errors under ``prefixes`` have its shape where ``refuse`` gives one.
+
+    ``headers`` are those that repeat what such a shape says.
+    """
 
     name: str
     prefixes: tuple[str, ...]
     blueprint: Callable[[Service], Blueprint]
     operations: tuple[Described, ...]
     refuse: Callable[[Refusal], tuple[HTTPStatus, Wire]] | None = None
+    headers: Callable[[Any], Mapping[str, str]] = _no_headers
 
     def owns(self, path: str) -> bool:
         """Whether a path is this dialect's, whatever is there."""

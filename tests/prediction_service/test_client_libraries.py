@@ -1,12 +1,17 @@
 """Client libraries that nobody here wrote, against a real gunicorn: only their base URL is changed."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+from azure.ai.contentsafety import BlocklistClient, ContentSafetyClient
+from azure.ai.contentsafety.models import AnalyzeTextOptions, AnalyzeTextOutputType, TextCategory
+from azure.core.credentials import AzureKeyCredential
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from googleapiclient import discovery
 from googleapiclient.errors import HttpError
 
@@ -15,7 +20,7 @@ from modeling.policy import ATTRIBUTE
 from tests.conftest import Messages
 from tests.prediction_service.serving import Server
 
-MAPPING = "TOXICITY=LIKELY_TO_REJECT,harassment=LIKELY_TO_REJECT"
+MAPPING = "TOXICITY=LIKELY_TO_REJECT,harassment=LIKELY_TO_REJECT,Hate=LIKELY_TO_REJECT"
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +121,99 @@ def test_openais_client_raises_the_error_that_it_knows(openai_client: openai.Ope
         openai_client.moderations.create(input=[image])  # type: ignore[list-item]
     assert ("input[0].type", "invalid_value") == (raised.value.param, raised.value.code)
     assert "text alone" in raised.value.message
+
+
+@pytest.fixture
+def azure_client(server: Server) -> Iterator[ContentSafetyClient]:
+    with ContentSafetyClient(f"http://127.0.0.1:{server.port}", AzureKeyCredential("K")) as client:
+        yield client
+
+
+def test_azures_client_acts_on_what_the_policy_acts_on(
+    azure_client: ContentSafetyClient, messages: Messages
+) -> None:
+    texts = (messages.civil, messages.flagged, messages.removed)
+    answers = [azure_client.analyze_text(AnalyzeTextOptions(text=text)) for text in texts]
+    assert [[TextCategory.HATE]] * 3 == [[one.category for one in it.categories_analysis] for it in answers]
+    assert [0, 4, 6] == [it.categories_analysis[0].severity for it in answers]
+    assert [[]] * 3 == [it.blocklists_match for it in answers]
+
+
+def test_azures_client_asks_for_eight_levels_of_one_category(
+    azure_client: ContentSafetyClient, messages: Messages
+) -> None:
+    options = AnalyzeTextOptions(
+        text=messages.removed,
+        categories=[TextCategory.HATE],
+        output_type=AnalyzeTextOutputType.EIGHT_SEVERITY_LEVELS,
+    )
+    [analysis] = azure_client.analyze_text(options).categories_analysis
+    assert analysis.severity in (6, 7)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"categories": [TextCategory.SEXUAL]}, {"blocklist_names": ["b1"]}, {"output_type": "Ten"}]
+)
+def test_azures_client_raises_the_error_that_it_knows(
+    azure_client: ContentSafetyClient, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(HttpResponseError) as raised:
+        azure_client.analyze_text(AnalyzeTextOptions(text="hi", **wrong))
+    assert 400 == raised.value.status_code
+    assert raised.value.error is not None
+    assert "InvalidRequestBody" == raised.value.error.code
+    assert raised.value.error.target in ("categories", "blocklistNames", "outputType")
+
+
+def test_azures_client_of_blocklists_finds_none(server: Server) -> None:
+    client = BlocklistClient(f"http://127.0.0.1:{server.port}", AzureKeyCredential("K"))
+    with client, pytest.raises(ResourceNotFoundError) as raised:
+        client.get_text_blocklist("b1")
+    assert raised.value.error is not None
+    assert "ResourceNotFound" == raised.value.error.code
+
+
+@pytest.fixture(scope="module")
+def scoring_client(server: Server) -> Any:
+    from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+
+    return ScoringServerClient("127.0.0.1", server.port)
+
+
+def test_mlflows_client_finds_the_server_up(scoring_client: Any) -> None:
+    scoring_client.ping()
+    scoring_client.wait_server_ready(timeout=5)
+    assert re.fullmatch(r"\d+\.\d+\.\d+", scoring_client.get_version())
+
+
+def test_mlflows_client_scores_frames_lists_and_columns(
+    scoring_client: Any, messages: Messages, bundle_dir: Path
+) -> None:
+    import numpy as np
+    import pandas as pd
+
+    texts = [messages.civil, messages.removed, ""]
+    scores = bundles.load(bundle_dir).score(texts)[ATTRIBUTE].tolist()
+    frame = pd.DataFrame({"id": [1, 2, 3], "text": texts})
+    for data in (frame, frame.set_index("id"), texts, np.array(texts)):
+        predictions = scoring_client.invoke(data, params={"unused": 1}).get_predictions()
+        assert ["score", "action", "rule"] == list(predictions.columns)
+        assert scores == predictions["score"].tolist()
+        assert ["allow", "remove"] == predictions["action"].tolist()[:2]
+
+
+def test_mlflows_client_shows_the_refusal(scoring_client: Any) -> None:
+    import pandas as pd
+
+    with pytest.raises(Exception, match=r"error code 400.*Model is missing inputs \['text'\]"):
+        scoring_client.invoke(pd.DataFrame({"body": ["hi"]}))
+
+
+def test_csv_that_pandas_writes_is_scored(server: Server, messages: Messages, bundle_dir: Path) -> None:
+    import pandas as pd
+
+    texts = [messages.removed, 'a "b", c', "two\nlines"]
+    content = pd.DataFrame({"text": texts}).to_csv().encode()
+    _, _, answer = server.ask("POST", "/invocations", content, {"Content-Type": "text/csv"})
+    scores = bundles.load(bundle_dir).score(texts)[ATTRIBUTE].tolist()
+    assert scores == [row["score"] for row in json.loads(answer)["predictions"]]

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from modeling.policy import ATTRIBUTE
 from prediction_service.app import create_app
 from prediction_service.dialects.dialect import Answer, Content, Described, Parameter
 from prediction_service.dialects.every import DIALECTS
@@ -25,7 +26,7 @@ SETTINGS = Settings(max_records=123, max_text_chars=456, max_body_bytes=7890)
 
 @pytest.fixture(scope="module")
 def client(bundle_dir: Path) -> FlaskClient:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False)
+    loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes={"Hate": ATTRIBUTE})
     loader.start()
     loader.join()
     return create_app(SETTINGS, loader, Metrics()).test_client()
@@ -194,6 +195,26 @@ def test_a_body_in_bytes_is_told_of_beside_that_in_json() -> None:
     for content in (infer["requestBody"]["content"], infer["responses"]["200"]["content"]):
         assert {"application/json", "application/octet-stream"} == set(content)
     assert "Inference-Header-Content-Length" in infer["responses"]["200"]["headers"]
+
+
+OTHERS = [(one, content) for one in OPERATIONS for content in one.requests]
+
+
+@pytest.mark.parametrize(("operation", "content"), OTHERS, ids=lambda one: getattr(one, "kind", ""))
+def test_every_dialect_takes_its_other_kinds_of_body(
+    client: FlaskClient, operation: Described, content: Content
+) -> None:
+    described = document(SETTINGS)
+    answer = client.post(address(operation), data=content.example, content_type=content.kind)
+    assert answer.status_code == 200, answer.text
+    told = described["paths"][operation.path]["post"]["responses"]["200"]["content"]["application/json"]
+    as_said(described, told, answer.json)
+
+
+@pytest.mark.parametrize("path", ["/ping", "/health", "/version"])
+def test_an_answer_without_a_shape_has_the_kind_that_is_told(client: FlaskClient, path: str) -> None:
+    [kind] = document(SETTINGS)["paths"][path]["get"]["responses"]["200"]["content"]
+    assert kind == client.get(path).mimetype
 
 
 def as_said(described: dict[str, Any], content: dict[str, Any], value: Any) -> None:
