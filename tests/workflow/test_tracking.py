@@ -1,5 +1,6 @@
 """What MLflow keeps of a run, that everything scores alike from it, and a server that refuses half-way."""
 
+import json
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from modeling import bundle as bundles
 from modeling.policy import ATTRIBUTE, decide, policy_from_json
 from tests.corpus import make_rows
 from tests.prediction_service.registries import MLflow
-from tests.prediction_service.serving import free_port
+from tests.prediction_service.serving import Server, free_port
 from tests.settings import TEST
 from tests.workflow.faulty_line import FaultyLine
 from tests.workflow.processes import ROOT, Home, environment
@@ -196,6 +197,107 @@ def test_mlflows_own_server_answers_as_the_bundle_does(
     answer = httpx.post(f"{scoring_server}/invocations", json=body, timeout=60, trust_env=False)
     assert answer.status_code == 200, answer.text
     same(answers, answer.json()["predictions"])
+
+
+@pytest.fixture(scope="module")
+def our_server(trained: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Our own service on the same bundle."""
+    log = tmp_path_factory.mktemp("ours") / "log"
+    with Server(log, bundle=trained.settings.workdir / "bundle", workers=1) as server:
+        yield f"http://127.0.0.1:{server.port}"
+
+
+def asked_of(server: str, content: bytes, kind: str = "application/json") -> tuple[int, Any]:
+    answer = httpx.post(
+        f"{server}/invocations", content=content, headers={"Content-Type": kind}, timeout=60, trust_env=False
+    )
+    return answer.status_code, answer.json()
+
+
+def all_forms(messages: list[str]) -> dict[str, dict[str, Any]]:
+    records = [{"id": number, "text": text} for number, text in enumerate(messages)]
+    return {
+        "split": {"dataframe_split": {"columns": ["text"], "data": [[text] for text in messages]}},
+        "flat split": {"dataframe_split": {"columns": ["text"], "data": messages}},
+        "records": {"dataframe_records": records},
+        "instances": {"instances": messages},
+        "instances as records": {"instances": records},
+        "instances as columns": {"instances": {"text": messages}},
+        "inputs": {"inputs": messages, "params": {"unused": 1}},
+        "inputs as records": {"inputs": records},
+        "inputs as columns": {"inputs": {"text": messages}},
+        "no rows": {"inputs": []},
+        "one text": {"inputs": {"text": "hi"}},
+    }
+
+
+def test_our_service_answers_every_form_as_mlflows_own_server_does(
+    scoring_server: str, our_server: str, messages: list[str]
+) -> None:
+    for form, body in all_forms(messages).items():
+        content = json.dumps(body).encode()
+        (status, theirs), (our_status, ours) = (
+            asked_of(scoring_server, content),
+            asked_of(our_server, content),
+        )
+        assert (200, 200) == (status, our_status), form
+        same_predictions(theirs, ours)
+
+
+def test_our_service_reads_the_csv_of_pandas_as_mlflows_own_server_does(
+    scoring_server: str, our_server: str, messages: list[str]
+) -> None:
+    import pandas as pd
+
+    # pandas takes some texts in CSV for missing values, and judges the word nan
+    texts = [text for text in messages if text not in ("", "\0", "NaN", "null")]
+    frame = pd.DataFrame({"id": range(len(texts)), "text": texts})
+    for content in (frame.to_csv().encode(), frame.to_csv(index=False, lineterminator="\r\n").encode()):
+        (status, theirs), (our_status, ours) = (
+            asked_of(server, content, "text/csv; charset=utf-8") for server in (scoring_server, our_server)
+        )
+        assert (200, 200) == (status, our_status)
+        same_predictions(theirs, ours)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": {"columns": ["body"], "data": [["hi"]]}},
+        {"dataframe_split": {"columns": ["text"], "data": [["hi", "more"]]}},
+        {"dataframe_split": {"columns": ["text"], "data": [["hi"]], "more": 1}},
+        {"dataframe_split": [["hi"]]},
+        {"dataframe_records": []},
+        {"dataframe_records": ["hi"]},
+        {"dataframe_records": {"text": ["hi"]}},
+        {"instances": "hi"},
+        {"inputs": {}},
+        {"inputs": ["hi"], "instances": ["hi"]},
+        {},
+    ],
+)
+def test_our_service_refuses_what_mlflows_own_server_refuses(
+    scoring_server: str, our_server: str, body: dict[str, Any]
+) -> None:
+    content = json.dumps(body).encode()
+    (status, theirs), (our_status, ours) = asked_of(scoring_server, content), asked_of(our_server, content)
+    assert (400, 400) == (status, our_status)
+    assert theirs["error_code"] == ours["error_code"]
+
+
+def test_both_servers_tell_the_same_version_and_are_up(scoring_server: str, our_server: str) -> None:
+    for path in ("/ping", "/health", "/version"):
+        theirs, ours = (httpx.get(server + path, trust_env=False) for server in (scoring_server, our_server))
+        assert (200, 200, theirs.text) == (theirs.status_code, ours.status_code, ours.text)
+
+
+def same_predictions(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    assert ["predictions"] == list(theirs) == list(ours)
+    assert len(theirs["predictions"]) == len(ours["predictions"])
+    for their_row, our_row in zip(theirs["predictions"], ours["predictions"], strict=True):
+        assert list(their_row) == list(our_row)
+        assert abs(their_row["score"] - our_row["score"]) < 1e-6
+        assert (their_row["action"], their_row["rule"]) == (our_row["action"], our_row["rule"])
 
 
 def answers_200(url: str) -> bool:
