@@ -37,7 +37,7 @@ def blocks(*languages: str) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def address(bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("docs") / "api.log"
-    with Server(log, bundle=bundle_dir, workers=1) as server:
+    with Server(log, bundle=bundle_dir, workers=1, attributes="Hate=LIKELY_TO_REJECT") as server:
         yield f"127.0.0.1:{server.port}"
 
 

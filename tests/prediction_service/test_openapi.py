@@ -205,7 +205,7 @@ def test_every_dialect_takes_its_other_kinds_of_body(
     client: FlaskClient, operation: Described, content: Content
 ) -> None:
     described = document(SETTINGS)
-    answer = client.post(address(operation), data=content.example, content_type=content.kind)
+    answer = client.post(address(operation, client), data=content.example, content_type=content.kind)
     assert answer.status_code == 200, answer.text
     told = described["paths"][operation.path]["post"]["responses"]["200"]["content"]["application/json"]
     as_said(described, told, answer.json)
