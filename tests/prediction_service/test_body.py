@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from modeling.policy import ATTRIBUTE
 from prediction_service.app import create_app
 from prediction_service.dialects import body
 from prediction_service.dialects.dialect import Described
@@ -19,16 +20,12 @@ from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.problems import Refusal
 from prediction_service.settings import Settings
+from tests.prediction_service.operations import address
 
 LIMIT = 100_000
 READERS = pytest.mark.parametrize(
     "operation",
-    [
-        one
-        for dialect in DIALECTS.values()
-        for one in dialect.operations
-        if one.request and "{version}" not in one.path
-    ],
+    [one for dialect in DIALECTS.values() for one in dialect.operations if one.request],
     ids=lambda operation: operation.path,
 )
 ENCODINGS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
@@ -36,7 +33,7 @@ ENCODINGS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflat
 
 @pytest.fixture(scope="module")
 def client(bundle_dir: Path) -> Iterator[FlaskClient]:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False)
+    loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes={"Hate": ATTRIBUTE})
     loader.start()
     loader.join()
     with create_app(Settings(max_body_bytes=LIMIT), loader, Metrics()).test_client() as client:
@@ -44,9 +41,10 @@ def client(bundle_dir: Path) -> Iterator[FlaskClient]:
 
 
 def send(client: FlaskClient, operation: Described, data: bytes, encoding: str) -> Any:
-    path = operation.path.replace("{model}", "chat-moderation")
     headers = {"Content-Encoding": encoding}
-    return client.post(path, data=data, headers=headers, content_type="application/json")
+    return client.post(
+        address(operation, client), data=data, headers=headers, content_type="application/json"
+    )
 
 
 @READERS
