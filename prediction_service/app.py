@@ -83,6 +83,7 @@ def wsgi() -> Flask:
         timed=metrics.inferred,
         promise=shared / "ready" if shared else None,
         attributes=options.attributes,
+        calibration=options.calibration,
     )
     loader.start()
     return create_app(options, loader, metrics)

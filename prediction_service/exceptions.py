@@ -15,3 +15,7 @@ class RegistryError(ServiceError):
 
 class RegistryUnreachableError(RegistryError):
     """The registry did not answer: a cached bundle may stand in."""
+
+
+class CalibrationError(ServiceError):
+    """Old scores that no map can be fitted to, or a map that cannot be served."""

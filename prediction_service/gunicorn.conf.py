@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from prediction_service import logs, master, settings
-from prediction_service.exceptions import SettingsError
+from prediction_service.exceptions import CalibrationError, SettingsError
 
 try:
     options = settings.load()
@@ -32,11 +32,15 @@ logconfig_dict = logs.for_gunicorn(options.log_level)
 
 
 def on_starting(server: Any) -> None:
-    """Before the port is taken: make room for figures, and say clearly when the port is not free."""
+    """Before the port is taken: make room for figures, and say clearly what is not free or cannot be read."""
     if server.master_pid == 0 and not server.LISTENERS:
         try:
             master.check_port(options)
-        except SettingsError as error:
+            if options.calibration:
+                from prediction_service import calibration
+
+                calibration.read(options.calibration)
+        except (CalibrationError, SettingsError) as error:
             sys.exit(str(error))
     master.prepare_metrics(_metrics)
 

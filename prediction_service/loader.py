@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -12,6 +12,7 @@ import structlog
 
 from modeling import bundle as bundles
 from modeling.exceptions import BundleError, ModelingError
+from prediction_service.calibration import read as read_calibration
 from prediction_service.exceptions import ServiceError
 from prediction_service.service import Moderator, self_test
 from prediction_service.settings import PREFIX, Settings
@@ -49,7 +50,8 @@ class Loader:
 
     ``promise`` is a file that the first ready worker of a server makes: from then on a worker that
     is not (a slower one, or one that replaces a killed one) hurries, and lets its clients wait for it.
-    ``attributes`` maps names to heads that the bundle must have.
+    ``attributes`` maps names to heads that the bundle must have; ``calibration`` is a file that must be
+    of that very bundle.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Loader:
         timed: Callable[[float], None] = lambda _seconds: None,
         promise: Path | None = None,
         attributes: Mapping[str, str] | None = None,
+        calibration: Path | None = None,
         first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         self._obtain = obtain
@@ -69,6 +72,7 @@ class Loader:
         self._timed = timed
         self._promise = promise
         self._attributes = attributes or {}
+        self._calibration = calibration
         self._pause_s = first_pause_s
         self._settled = threading.Event()
         self._stopped = threading.Event()
@@ -121,7 +125,11 @@ class Loader:
     def _attempt(self) -> str:
         try:
             loaded = self._obtain()
-            self_test(Moderator(loaded.bundle, loaded.version, mapping=self._attributes))
+            calibration = read_calibration(self._calibration) if self._calibration else None
+            tried = Moderator(
+                loaded.bundle, loaded.version, mapping=self._attributes, calibration=calibration
+            )
+            self_test(tried)
         except (ModelingError, ServiceError) as error:
             return str(error)
         except Exception:
@@ -129,8 +137,8 @@ class Loader:
             log.exception("load failed unexpectedly")
             return "an unexpected error, see the log"
         self._on_ready(loaded)
-        moderator = Moderator(loaded.bundle, loaded.version, self._timed, self._attributes)
-        _ = moderator.attributes  # worked out here, or the first client would wait for it
+        moderator = replace(tried, timed=self._timed)
+        _ = moderator.attributes, moderator.links  # worked out here, or the first client would wait for it
         self.state = State("ready", "the self-test passed", loaded, moderator)
         self._settled.set()
         if self._promise is not None:

@@ -191,6 +191,7 @@ def page(described: dict[str, Any], settings: Settings, root: str) -> str:
         operations=list(_operations(described)),
         limits=limits,
         attributes=settings.attributes,
+        calibrated=settings.calibration is not None,
         example=EXAMPLE,
         answer=ANSWER,
         root=root,

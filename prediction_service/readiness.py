@@ -1,8 +1,9 @@
 """What `/readyz` says about a loader's state. Pure: a state in, a wire shape out."""
 
 from modeling.policy import Threshold
+from prediction_service.calibration import Calibration
 from prediction_service.loader import Loaded, State
-from prediction_service.wire import DataInfo, ModelInfo, PolicyInfo, Readiness, ThresholdInfo
+from prediction_service.wire import CalibrationInfo, DataInfo, ModelInfo, PolicyInfo, Readiness, ThresholdInfo
 
 
 def describe(state: State, model_name: str) -> Readiness:
@@ -16,6 +17,7 @@ def describe(state: State, model_name: str) -> Readiness:
         policy=_policy(state.loaded),
         data=_data(state.loaded),
         attributes=dict(state.moderator.attributes),
+        calibration=_calibration(state.moderator.calibration),
     )
 
 
@@ -48,6 +50,17 @@ def _threshold(one: Threshold) -> ThresholdInfo:
         precision=one.precision,
         recall=one.recall,
         reason=one.reason,
+    )
+
+
+def _calibration(calibration: Calibration | None) -> CalibrationInfo | None:
+    if calibration is None:
+        return None
+    return CalibrationInfo(
+        digest=calibration.digest,
+        attributes=list(calibration.links),
+        rows=calibration.rows,
+        bundle=calibration.bundle,
     )
 
 

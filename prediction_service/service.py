@@ -11,6 +11,7 @@ from typing import Final
 from modeling.bundle import Bundle
 from modeling.policy import Decision, decide
 from prediction_service.attributes import catalogue
+from prediction_service.calibration import Calibration, Link
 from prediction_service.exceptions import ServiceError
 
 SELF_TEST: Final = ("Thank you, that paper answers my question.", "you absolute idiot, delete your account")
@@ -25,13 +26,14 @@ class Moderator:
     """One bundle under one version: scores a whole batch in one call, then asks the policy.
 
     ``timed`` is told how long each scoring call took; ``mapping`` is what the operator says attribute
-    names stand for.
+    names stand for, and ``calibration`` what puts scores under such names on a client's old scale.
     """
 
     bundle: Bundle
     model_version: str
     timed: Callable[[float], None] = _nothing
     mapping: Mapping[str, str] = field(default_factory=dict)
+    calibration: Calibration | None = None
 
     @cached_property
     def policy_version(self) -> str:
@@ -48,14 +50,28 @@ class Moderator:
         """
         return catalogue(self.mapping, list(self.bundle.score([])))
 
+    @cached_property
+    def links(self) -> Mapping[str, Link]:
+        """The names whose values are on a client's old scale.
+
+        Raises:
+            CalibrationError: the calibration is for another bundle, or for a name that nobody answers for.
+
+        """
+        if self.calibration is None:
+            return {}
+        return self.calibration.links_for(self.attributes, self.bundle.digest)
+
     def value(self, decision: Decision, name: str) -> float:
-        """What a client that asks for this attribute is told, 0..1.
+        """What a client that asks for this attribute is told, 0..1, on its old scale where there is a link.
 
         Raises:
             KeyError: nobody answers for that name.
 
         """
-        return decision.scores[self.attributes[name]]
+        score = decision.scores[self.attributes[name]]
+        link = self.links.get(name)
+        return score if link is None else link(score)
 
     def acts_on(self, decision: Decision, head: str) -> bool:
         """Whether the policy would act upon this head's score alone."""
@@ -81,10 +97,10 @@ def self_test(moderator: Moderator) -> None:
     """Look up the attributes, and score two fixed messages, together and alone, before anybody else's.
 
     Raises:
-        ServiceError: the bundle lacks a head, or gives another decision in a batch than alone.
+        ServiceError: the bundle lacks a head, is not the calibration's, or decides otherwise in a batch.
 
     """
-    _ = moderator.attributes
+    _ = moderator.attributes, moderator.links
     together = moderator.moderate(SELF_TEST)
     alone = [moderator.moderate([text])[0] for text in SELF_TEST]
     for one, other in zip(together, alone, strict=True):

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,6 +103,7 @@ class Settings:
     graceful_timeout_s: int = 30
     dialects: tuple[str, ...] = DIALECTS
     attributes: Mapping[str, str] = field(default_factory=dict)
+    calibration: Path | None = None
 
 
 PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
@@ -124,11 +125,14 @@ PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "graceful_timeout_s": _integer(1, 3600),
     "dialects": _dialects,
     "attributes": _attributes,
+    "calibration": Path,
 }
 
 
-def load(environ: Mapping[str, str] | None = None) -> Settings:
+def load(environ: Mapping[str, str] | None = None, *, bundle: Path | None = None) -> Settings:
     """Read CHATMOD_API_* (by default from the process's environment); an empty value counts as unset.
+
+    A ``bundle`` that a command line names takes the place of the model that the settings name.
 
     Raises:
         SettingsError: a name is unknown, a value cannot be read, or no model (or two) is named.
@@ -146,6 +150,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             f"remove it, or name one of {', '.join(PREFIX + name for name in known)}"
         )
     settings = Settings(**{known[name]: _parse(name, text) for name, text in given.items() if text})
+    if bundle is not None:
+        settings = replace(settings, bundle=bundle, model_version=None, model_digest=None)
     _check_model(settings)
     return settings
 

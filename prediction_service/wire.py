@@ -111,6 +111,15 @@ class DataInfo(Wire):
     is_sample: bool
 
 
+class CalibrationInfo(Wire):
+    """Which map puts the scores under some names on a client's old scale."""
+
+    digest: str = Field(description="The sha256 of the file.")
+    attributes: list[str] = Field(description="The names whose values are mapped.")
+    rows: int = Field(description="How many old scores it was fitted on.")
+    bundle: str = Field(description="The digest of the bundle that it was fitted for.")
+
+
 class Readiness(Wire):
     """What GET /readyz answers: 200 with a model, 503 without one."""
 
@@ -122,6 +131,9 @@ class Readiness(Wire):
     attributes: dict[str, str] = Field(
         default_factory=dict,
         description="What a client may ask for by name, and the head of the bundle that answers.",
+    )
+    calibration: CalibrationInfo | None = Field(
+        default=None, description="The map to a client's old scale, where the operator gives one."
     )
 
 

@@ -43,6 +43,7 @@ def test_every_setting_is_read_by_its_own_name() -> None:
             "CHATMOD_API_GRACEFUL_TIMEOUT_S": "9",
             "CHATMOD_API_DIALECTS": "records",
             "CHATMOD_API_ATTRIBUTES": "TOXICITY=LIKELY_TO_REJECT, hate/threatening=HATE",
+            "CHATMOD_API_CALIBRATION": "map.json",
         }
     )
     assert settings == Settings(
@@ -62,6 +63,7 @@ def test_every_setting_is_read_by_its_own_name() -> None:
         graceful_timeout_s=9,
         dialects=("records",),
         attributes={"TOXICITY": "LIKELY_TO_REJECT", "hate/threatening": "HATE"},
+        calibration=Path("map.json"),
     )
 
 
@@ -123,6 +125,11 @@ def test_no_model_is_refused() -> None:
 def test_two_models_are_refused() -> None:
     with pytest.raises(SettingsError, match=r"name two models: unset one"):
         load({**BUNDLE, "CHATMOD_API_MODEL_VERSION": "1"})
+
+
+def test_a_bundle_that_a_command_names_takes_the_place_of_the_settings_model() -> None:
+    named = load({"CHATMOD_API_MODEL_VERSION": "7", "CHATMOD_API_MODEL_DIGEST": "a" * 64}, bundle=Path("it"))
+    assert Settings(bundle=Path("it")) == named == load({}, bundle=Path("it"))
 
 
 def test_a_secret_does_not_show() -> None:
