@@ -12,6 +12,8 @@ import pytest
 
 from frontend import settings as frontend_settings
 from prediction_service import settings as service_settings
+from tests.frontend.browser import chromium
+from tests.prediction_service.old_scores import old_scores, write_export
 from tests.prediction_service.serving import Server
 from workflow import settings as workflow_settings
 from workflow.pipeline import PIPELINE
@@ -23,6 +25,9 @@ PAGES = sorted(
 PAGES = [page for page in PAGES if not {".venv", ".chatmod"} & set(page.parts)]
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDRESS = "127.0.0.1:9696"
+# whose shapes the service speaks: what is shown against it is run against ours
+PERSPECTIVE = "https://commentanalyzer.googleapis.com"
+COMMENTS = 'text\nThank you!\n"you idiot, go away"\n'
 
 
 def blocks(*languages: str) -> list[tuple[str, str]]:
@@ -37,14 +42,16 @@ def blocks(*languages: str) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def address(bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("docs") / "api.log"
-    with Server(log, bundle=bundle_dir, workers=1, attributes="Hate=LIKELY_TO_REJECT") as server:
+    attributes = "TOXICITY=LIKELY_TO_REJECT,Hate=LIKELY_TO_REJECT"
+    with Server(log, bundle=bundle_dir, workers=1, attributes=attributes) as server:
         yield f"127.0.0.1:{server.port}"
 
 
 @pytest.mark.parametrize(("page", "code"), blocks("python"))
 def test_python_snippets_run(page: str, code: str, address: str, tmp_path: Path) -> None:
+    (tmp_path / "comments.csv").write_text(COMMENTS)
     done = subprocess.run(
-        [sys.executable, "-c", code.replace(ADDRESS, address)],
+        [sys.executable, "-c", code.replace(ADDRESS, address).replace(PERSPECTIVE, f"http://{address}")],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -68,6 +75,47 @@ def test_shell_snippets_run_and_none_is_answered_with_an_error(
         timeout=60,
     )
     assert 0 == done.returncode, f"{page}: {done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize(("page", "code"), blocks("js"))
+def test_javascript_snippets_run_in_a_browser(page: str, code: str, address: str) -> None:
+    with chromium() as browser:
+        tab = browser.new_context(bypass_csp=True).new_page()  # the page is only a place to run it
+        said: list[str] = []
+        tab.on("console", lambda line: said.append(line.text))
+        tab.goto(f"http://{address}/healthz")
+        tab.evaluate(f"(async () => {{ {code.replace(ADDRESS, address)} }})()")
+        assert 0 <= float(said[-1]) <= 1, f"{page}: {said}"
+
+
+def calibrations() -> list[tuple[str, str]]:
+    return [
+        (page.relative_to(ROOT).as_posix(), command)
+        for page in PAGES
+        for command in re.findall(
+            r"^ {4}\S+ -m prediction_service (calibrate .+)$", page.read_text(), re.MULTILINE
+        )
+    ]
+
+
+@pytest.mark.parametrize(("page", "command"), calibrations())
+def test_calibrate_commands_work_on_an_export(
+    page: str, command: str, bundle_dir: Path, sample_rows: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    texts = [text for text, _ in sample_rows]
+    write_export(tmp_path / "old_scores.csv", texts, old_scores(bundle_dir, texts))
+    typed = shlex.split(command.replace(".chatmod/work/bundle", str(bundle_dir)))
+    done = subprocess.run(
+        [sys.executable, "-m", "prediction_service", *typed],
+        env={"PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert 0 == done.returncode, f"{page}: {done.stderr}"
+    assert {"calibration.json", "calibration.svg"} < {one.name for one in tmp_path.iterdir()}
 
 
 def make_commands() -> list[tuple[str, str]]:
