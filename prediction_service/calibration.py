@@ -137,7 +137,7 @@ def _link(path: Path, name: str, entry: Mapping[str, Any]) -> Link:
             _refuse(path, f"has the knots {before} and {after} of {name}, which do not rise")
     if len(knots) < 2 or knots[0] != (0, 0) or knots[-1] != (1, 1):  # noqa: PLR2004 - two ends
         _refuse(path, f"has knots of {name} that do not lead from (0, 0) to (1, 1)")
-    return Link(str(entry["head"]), knots)
+    return Link(str(entry["head"]), tuple(knots))
 
 
 def _refuse(path: Path, what: str) -> NoReturn:

@@ -58,10 +58,10 @@ def fit(head: str, ours: Floats, old: Floats) -> Link:
 
 
 def _apart(matched: Floats) -> Floats:
-    """Equal values of a sorted vector made to rise by a hair, away from 0 and from 1."""
+    """Equal values of a sorted vector made to rise by a hair, and to stay below 1."""
     values, first, counts = np.unique(matched, return_index=True, return_counts=True)
     run = np.repeat(np.arange(values.size), counts)
-    step = (np.arange(matched.size) - first[run] + (values == 0)[run]) / (counts + 1)[run]
+    step = (np.arange(matched.size) - first[run]) / (counts + 1)[run]
     room = np.minimum(HAIR, np.diff(values, append=1.0) / 2)
     below = np.minimum(HAIR, np.diff(values, prepend=0.0) / 2)[-1]
     spread: Floats = np.where(matched < 1, matched + room[run] * step, 1 - below * (1 - step))
