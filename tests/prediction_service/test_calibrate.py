@@ -142,6 +142,17 @@ def test_a_threshold_that_few_reach_is_called_so(bundle_dir: Path, texts: list[s
     assert re.search(r"WARNING: \d+ old scores reach 0.80. With fewer than 30 the map is loose", done.stdout)
 
 
+def test_comments_that_occur_again_count_again(bundle_dir: Path, texts: list[str], tmp_path: Path) -> None:
+    scores = old_scores(bundle_dir, texts)
+    rows = sorted(zip(texts * 2, scores * 2, strict=True))
+    export = write_export(tmp_path / "old.csv", *zip(*rows, strict=True))
+    done = calibrate(export, "--bundle", bundle_dir, "--out", "map.json", folder=tmp_path)
+    assert done.stdout.startswith("old.csv: 1,600 rows, 800 different texts; bundle ")
+    before = sum(one >= 0.8 for one in scores)
+    both = int(figures(done.stdout, "0.80", "unmapped")[2])
+    assert 2 * before == both + int(figures(done.stdout, "0.80", "unmapped")[3])
+
+
 def test_several_attributes_come_from_several_columns(
     bundle_dir: Path, texts: list[str], tmp_path: Path
 ) -> None:
