@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ from modeling.policy import Policy, decide, policy_from_json
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from modeling.explain import Explanation
 
 PASSPORT: Final = "passport.json"
 POLICY: Final = "policy.json"
@@ -40,6 +42,14 @@ class Scorer(Protocol):
         """Attribute to scores, each of shape (len(texts),), of raw texts."""
 
 
+@runtime_checkable
+class Explainer(Protocol):
+    """A scorer that can say why; a kind need not."""
+
+    def explain(self, text: str, cuts: Sequence[int] = ()) -> dict[str, "Explanation"]:
+        """Attribute to explanation of a raw text's score; no token goes across one of ``cuts``."""
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A loaded, verified bundle."""
@@ -53,6 +63,10 @@ class Bundle:
     def score(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
         """Attribute to scores (0..1), each of shape (len(texts),); texts are cleaned here."""
         return self.scorer.score(texts)
+
+    def explain(self, text: str, cuts: Sequence[int] = ()) -> dict[str, "Explanation"] | None:
+        """Attribute to explanation of its score; None where this kind of model cannot explain itself."""
+        return self.scorer.explain(text, cuts) if isinstance(self.scorer, Explainer) else None
 
 
 def save(directory: Path, weights: bytes, policy: Policy, passport: Mapping[str, Any]) -> str:

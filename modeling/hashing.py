@@ -65,9 +65,13 @@ class _Powers:
 _POWERS: Final = _Powers(_powers(_BASE, 1 << 12), _powers(pow(_BASE, -1, 1 << 64), 1 << 12))
 
 
+def _codes(text: str) -> Slots:
+    return np.frombuffer(f" {text.lower()} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
 def ngram_slots(text: str) -> Slots:
     """The slot of every n-gram of a cleaned text, repeats included, shape (n-grams,)."""
-    codes = np.frombuffer(f" {text.lower()} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    codes = _codes(text)
     up, down = _POWERS.upto(len(codes))
     prefix = np.empty(len(codes) + 1, dtype=np.uint64)
     prefix[0] = 0
@@ -89,12 +93,21 @@ def ngram_slots(text: str) -> Slots:
 
 def _words(codes: Slots, prefix: UInts, down: UInts) -> UInts:
     """The polynomial of every word of two or more characters, in their order."""
+    starts, ends = _word_places(codes)
+    return (prefix[ends] - prefix[starts]) * down[starts]
+
+
+def word_places(text: str) -> tuple[Counts, Counts]:
+    """Where the words of two or more characters begin and end in `` text.lower() ``, in their order."""
+    return _word_places(_codes(text))
+
+
+def _word_places(codes: Slots) -> tuple[Counts, Counts]:
     inside = _IN_WORD.take(codes, mode="clip")
     edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
     starts, ends = edges[::2], edges[1::2]
     long = ends - starts > 1
-    starts, ends = starts[long], ends[long]
-    return (prefix[ends] - prefix[starts]) * down[starts]
+    return starts[long], ends[long]
 
 
 def _cut(hashes: UInts) -> Slots:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from safetensors.numpy import save
 
 from modeling.exceptions import BundleError
+from modeling.explain import Explanation, explain
 from modeling.hashing import SLOTS, Weights, logit, sigmoid
 from modeling.policy import ATTRIBUTE
 from modeling.text import readings
@@ -28,6 +29,10 @@ class HashedLinearScorer:
     def score(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
         """The probability of removal of each text in the reading that scores highest, shape (len(texts),)."""
         return {ATTRIBUTE: sigmoid(np.array([self._logit(text) for text in texts], dtype=np.float64))}
+
+    def explain(self, text: str, cuts: Sequence[int] = ()) -> dict[str, Explanation]:
+        """Why a raw text has its score; no token goes across one of ``cuts``, places in code points."""
+        return {ATTRIBUTE: explain(text, self._weights, cuts)}
 
     def _logit(self, text: str) -> float:
         return max(logit(reading, self._weights) for reading in readings(text))

@@ -8,17 +8,17 @@ from typing import Final
 # Each pass undoes one level of escaping; texts escaped deeper than this are left as they then are.
 MAX_PASSES: Final = 4
 
-_R_ESCAPE: Final = re.compile(r"<U\+([0-9A-Fa-f]{4,8})>")
-_AMPERSANDS: Final = re.compile(r"&(?:(?:amp|AMP|#0*38|#[xX]0*26);?)+")
-_ENTITY: Final = re.compile(r"&[#A-Za-z]")
-_UNSEEN: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060-\u2064\ufeff]")
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
-_SPACE_IN_LINE: Final = re.compile(r"[^\S\r\n]+")
+R_ESCAPE: Final = re.compile(r"<U\+([0-9A-Fa-f]{4,8})>")
+AMPERSANDS: Final = re.compile(r"&(?:(?:amp|AMP|#0*38|#[xX]0*26);?)+")
+ENTITY: Final = re.compile(r"&[#A-Za-z]")
+UNSEEN: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060-\u2064\ufeff]")
+SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+SPACE_IN_LINE: Final = re.compile(r"[^\S\r\n]+")
 _OPEN: Final = r"[*_~(\[\\# \t]{0,6}"
 _CLOSE: Final = r"[*_~)\]\\ \t]{0,6}"
 _MARK: Final = rf"{_OPEN}\bedit(?:ed)?\b{_CLOSE}\d{{0,2}}{_CLOSE}[:;.\-\u2013\u2014]{_CLOSE}"
-_LEADING_EDIT: Final = re.compile(rf"^(?:{_MARK}\s*)+", re.IGNORECASE)
-_EDIT_TAIL: Final = re.compile(rf"(?:[\r\n]|(?<=[.!?)\]~])[ \t]){_MARK}.*\Z", re.IGNORECASE | re.DOTALL)
+LEADING_EDIT: Final = re.compile(rf"^(?:{_MARK}\s*)+", re.IGNORECASE)
+EDIT_TAIL: Final = re.compile(rf"(?:[\r\n]|(?<=[.!?)\]~])[ \t]){_MARK}.*\Z", re.IGNORECASE | re.DOTALL)
 
 
 def readings(text: str) -> list[str]:
@@ -43,30 +43,31 @@ def clean(text: str) -> str:
 
 def _without_edits(text: str) -> str:
     if "edit" in text.lower():
-        text = _LEADING_EDIT.sub("", _SPACE_IN_LINE.sub(" ", text).strip())
-        text = _EDIT_TAIL.sub("", text)
+        text = LEADING_EDIT.sub("", SPACE_IN_LINE.sub(" ", text).strip())
+        text = EDIT_TAIL.sub("", text)
     return " ".join(text.split())
 
 
 def _plain(text: str) -> str:
-    text = _UNSEEN.sub("", _unescape(text))
-    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+    text = UNSEEN.sub("", _unescape(text))
+    return text if text.isascii() else SURROGATE.sub("\ufffd", text)
 
 
 def _unescape(text: str) -> str:
     for _ in range(MAX_PASSES):
         before = text
         if "&" in text:
-            text = _AMPERSANDS.sub("&", text)
-            if _ENTITY.search(text):
+            text = AMPERSANDS.sub("&", text)
+            if ENTITY.search(text):
                 text = html.unescape(text)
         if "<" in text:
-            text = _R_ESCAPE.sub(_decode, text)
+            text = R_ESCAPE.sub(decode, text)
         if text == before:
             break
     return text
 
 
-def _decode(match: re.Match[str]) -> str:
+def decode(match: re.Match[str]) -> str:
+    """The character of an ``<U+XXXX>``, or the escape itself where there is none of that number."""
     code = int(match[1], 16)
     return chr(code) if code <= sys.maxunicode else match[0]
