@@ -50,6 +50,8 @@ OFFERED_ID: Final = {
     "any other is replaced.",
     "schema": {"type": "string"},
 }
+TEXTS: Final = (("Record", "body"), ("AnalyzeRequest", "text"), ("ModerateRequest", "message"))
+TEXT: Final = {"minLength": 1, "pattern": "\\S"}
 Modes = dict[tuple[type[Wire], JsonSchemaMode], dict[str, Any]]
 
 
@@ -73,12 +75,7 @@ def document(settings: Settings, root: str = "/") -> dict[str, Any]:
 def describe(tagged: Sequence[tuple[str, Described]], settings: Settings, root: str) -> dict[str, Any]:
     """The OpenAPI description of these operations, each beside its tag."""
     references, definitions = _schemas([one for _, one in tagged])
-    if "PredictRequest" in definitions:
-        definitions["PredictRequest"]["properties"]["Records"] |= {
-            "minItems": 1,
-            "maxItems": settings.max_records,
-        }
-        definitions["Record"]["properties"]["body"] |= {"minLength": 1, "maxLength": settings.max_text_chars}
+    _limit(definitions, settings)
     paths: dict[str, dict[str, Any]] = {}
     for tag, one in tagged:
         mapped = bool(settings.attributes) and tag != TAG
@@ -96,6 +93,16 @@ def describe(tagged: Sequence[tuple[str, Described]], settings: Settings, root: 
         "paths": paths,
         "components": {"schemas": definitions, "headers": HEADERS, "parameters": {REQUEST_ID: OFFERED_ID}},
     }
+
+
+def _limit(definitions: dict[str, Any], settings: Settings) -> None:
+    """Say what the operator lets a request hold."""
+    for model, field in TEXTS:
+        if model in definitions:
+            definitions[model]["properties"][field] |= TEXT | {"maxLength": settings.max_text_chars}
+    if "PredictRequest" in definitions:
+        most = {"minItems": 1, "maxItems": settings.max_records}
+        definitions["PredictRequest"]["properties"]["Records"] |= most
 
 
 def _schemas(operations: list[Described]) -> tuple[Modes, dict[str, Any]]:

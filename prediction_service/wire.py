@@ -1,14 +1,16 @@
-"""The shapes on the wire of /predict, /readyz and refusals: pydantic schemas only, no Flask, no model."""
+"""The native shapes on the wire, of requests, answers and refusals: pydantic schemas only, no Flask."""
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic.json_schema import SkipJsonSchema
 
 API_VERSION = "1.0"
 SEED_MODEL = "chat-moderation-model"
 MAX_INT64 = 2**63 - 1
 Action = Literal["allow", "flag", "remove"]
 ShortText = Annotated[StrictStr, Field(max_length=512)]
+Score = Annotated[float, Field(ge=0, le=1)]
 WholeNumber = Annotated[StrictInt, Field(ge=-MAX_INT64 - 1, le=MAX_INT64)]
 MessageId = Annotated[
     ShortText | WholeNumber,
@@ -44,8 +46,8 @@ class PredictRequest(Wire):
 class Verdict(Wire):
     """The score of one message and what the policy makes of it."""
 
-    moderate_message: float = Field(
-        ge=0, le=1, description="Probability that this community's moderators would remove the message."
+    moderate_message: Score = Field(
+        description="Probability that this community's moderators would remove the message."
     )
     message_id: MessageId
     action: Action = Field(description="allow, flag (hide until a reader peeks) or remove.")
@@ -68,6 +70,72 @@ class PredictResponse(Wire):
     predictions: list[Prediction]
 
 
+class AnalyzeRequest(Wire):
+    """What POST /analyze takes: one text."""
+
+    text: StrictStr = Field(description="The text to judge; not empty, not only white space.")
+    explain: StrictBool = Field(default=False, description="Whether to tell what made the score.")
+
+
+class Contribution(Wire):
+    """A part of the text, in UTF-16 code units, end exclusive, and what it adds to the logit."""
+
+    begin: int = Field(ge=0)
+    end: int = Field(ge=0)
+    contribution: float
+
+
+class TokenContribution(Contribution):
+    """A run without white space, as it stands in the text that was sent."""
+
+    text: str
+
+
+class Explanation(Wire):
+    """What made a score: the logistic function of the intercept plus every token's contribution."""
+
+    attribute: str = Field(description="The bundle's head that is explained.")
+    logit: float = Field(description="The score's logit, log(score / (1 - score)).")
+    intercept: float
+    tokens: list[TokenContribution]
+    sentences: list[Contribution] = Field(description="The same contributions, summed by sentence.")
+
+
+class Decided(Wire):
+    """The decision on one text."""
+
+    id: str = Field(description="This decision's own id.")
+    action: Action = Field(description="allow, flag (hide until a reader peeks) or remove.")
+    flagged: bool = Field(description="Whether the action is another than allow.")
+    rule: str = Field(description="The rule that fired, or: default.")
+    scores: dict[str, Score] = Field(description="By attribute: the bundle's heads and the mapped names.")
+    model_version: str
+    policy_version: str
+
+
+class Analysis(Decided):
+    """The decision on one text, with its explanation where that was asked for."""
+
+    # what was not asked for is left out of an answer
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+    explanation: Explanation | SkipJsonSchema[None] = Field(default_factory=lambda: None)
+
+
+class ModerateRequest(Wire):
+    """What POST /moderate takes: one message; who sent it and where are the client's own names."""
+
+    message: StrictStr = Field(description="The message's text; not empty, not only white space.")
+    user_id: MessageId | None = None
+    channel_id: MessageId | None = None
+
+
+class ModerateResponse(Decided):
+    """The decision on one message, with the client's own names as they came."""
+
+    user_id: MessageId | None
+    channel_id: MessageId | None
+
+
 class Alive(Wire):
     """What GET /healthz answers while the process lives."""
 
@@ -88,10 +156,10 @@ class ThresholdInfo(Wire):
     """One action of one attribute: whether it can fire, and from which score."""
 
     reachable: bool
-    threshold: float | None
-    target: float
-    precision: float | None
-    recall: float | None
+    threshold: Score | None
+    target: Score
+    precision: Score | None
+    recall: Score | None
     reason: str = Field(description="Why the action is off; empty when it is reachable.")
 
 
@@ -107,7 +175,7 @@ class DataInfo(Wire):
 
     source: str
     name: str
-    rows: int
+    rows: int = Field(ge=0)
     is_sample: bool
 
 
@@ -150,7 +218,7 @@ class Problem(Wire):
 
     type: str
     title: str
-    status: int
+    status: int = Field(ge=400, le=599)
     detail: str
     instance: str
     request_id: str

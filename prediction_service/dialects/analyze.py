@@ -3,15 +3,15 @@
 from typing import Any, Final
 
 from flask import Blueprint, Response
-from pydantic import Field, StrictStr
 
 from modeling.policy import Decision
 from modeling.text import clean
 from prediction_service.dialects import body
 from prediction_service.dialects.dialect import Described, Dialect, Limits, Service
+from prediction_service.explanation import explained
 from prediction_service.problems import invalid
 from prediction_service.service import Moderator
-from prediction_service.wire import Action, FieldError, Wire
+from prediction_service.wire import Analysis, AnalyzeRequest, Explanation, FieldError
 
 SHORT_EXAMPLE: Final = '{"text": "Thank you!"}'
 PROBLEMS: Final = {
@@ -24,24 +24,6 @@ PROBLEMS: Final = {
 }
 
 
-class AnalyzeRequest(Wire):
-    """What POST /analyze takes: one text."""
-
-    text: StrictStr = Field(description="The text to judge; not empty, not only white space.")
-
-
-class Analysis(Wire):
-    """The decision on one text."""
-
-    id: str = Field(description="This decision's own id.")
-    action: Action = Field(description="allow, flag (hide until a reader peeks) or remove.")
-    flagged: bool = Field(description="Whether the action is another than allow.")
-    rule: str = Field(description="The rule that fired, or: default.")
-    scores: dict[str, float] = Field(description="By attribute: the bundle's heads and the mapped names.")
-    model_version: str
-    policy_version: str
-
-
 def blueprint(service: Service) -> Blueprint:
     """The route of this dialect."""
     routes = Blueprint("analyze", __name__)
@@ -49,13 +31,22 @@ def blueprint(service: Service) -> Blueprint:
     @routes.post("/analyze")
     def analyze() -> Response:
         judge = service.moderator()
-        text = body.read(AnalyzeRequest, SHORT_EXAMPLE).text
-        check("text", text, service.limits)
-        [decision] = service.decide(judge, [text])
-        answer = Analysis(**analysis(judge, decision))
-        return Response(answer.model_dump_json(), mimetype="application/json")
+        asked = body.read(AnalyzeRequest, SHORT_EXAMPLE)
+        check("text", asked.text, service.limits)
+        why = {"explanation": _explanation(judge, asked.text)} if asked.explain else {}
+        [decision] = service.decide(judge, [asked.text])
+        answer = Analysis(**(analysis(judge, decision) | why))
+        return Response(answer.model_dump_json(exclude_unset=True), mimetype="application/json")
 
     return routes
+
+
+def _explanation(judge: Moderator, text: str) -> Explanation:
+    found = explained(judge.bundle, text)
+    if found is None:
+        remedy = f"leave it out: models of the kind {judge.bundle.kind} cannot be explained"
+        raise invalid([FieldError(field="explain", value="true", remedy=remedy)])
+    return found
 
 
 def check(field: str, text: str, limits: Limits) -> None:
@@ -96,10 +87,10 @@ DIALECT: Final = Dialect(
             name="analyze",
             summary="Judge one text",
             request=AnalyzeRequest,
-            example={"text": "Thank you, that paper answers my question."},
+            example={"text": "you absolute idiot, delete your account", "explain": True},
             answer=Analysis,
-            meaning="The decision.",
-            refusals=PROBLEMS,
+            meaning="The decision, and what made its score where that is asked for.",
+            refusals=PROBLEMS | {"422": f"{PROBLEMS['422']} Or the model cannot be explained."},
         ),
     ),
 )

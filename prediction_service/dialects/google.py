@@ -83,15 +83,15 @@ class AnalyzeCommentRequest(Google):
 class Score(Google):
     """A probability."""
 
-    value: float
+    value: float = Field(ge=0, le=1)
     type: str = PROBABILITY
 
 
 class SpanScore(Google):
     """The score of a part of the text, in UTF-16 code units, its end exclusive."""
 
-    begin: int
-    end: int
+    begin: int = Field(ge=0)
+    end: int = Field(ge=0)
     score: Score
 
 

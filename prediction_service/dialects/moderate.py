@@ -3,29 +3,13 @@
 from typing import Final
 
 from flask import Blueprint, Response
-from pydantic import Field, StrictStr
 
 from prediction_service.dialects import body
-from prediction_service.dialects.analyze import PROBLEMS, Analysis, analysis, check
+from prediction_service.dialects.analyze import PROBLEMS, analysis, check
 from prediction_service.dialects.dialect import Described, Dialect, Service
-from prediction_service.wire import MessageId, Wire
+from prediction_service.wire import ModerateRequest, ModerateResponse
 
 SHORT_EXAMPLE: Final = '{"message": "Thank you!", "user_id": "u1", "channel_id": "c1"}'
-
-
-class ModerateRequest(Wire):
-    """What POST /moderate takes: one message; who sent it and where are the client's own names."""
-
-    message: StrictStr = Field(description="The message's text; not empty, not only white space.")
-    user_id: MessageId | None = None
-    channel_id: MessageId | None = None
-
-
-class ModerateResponse(Analysis):
-    """The decision on one message, with the client's own names as they came."""
-
-    user_id: MessageId | None
-    channel_id: MessageId | None
 
 
 def blueprint(service: Service) -> Blueprint:

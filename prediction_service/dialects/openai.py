@@ -13,7 +13,7 @@ from prediction_service.dialects import body
 from prediction_service.dialects.dialect import Described, Dialect, Limits, Service
 from prediction_service.problems import Refusal, shown
 from prediction_service.service import Moderator
-from prediction_service.wire import FieldError, Wire
+from prediction_service.wire import FieldError, Score, Wire
 
 DEFAULT_MODEL: Final = "omni-moderation-latest"
 # text-moderation-* is retired at OpenAI, and clients still send it
@@ -42,16 +42,21 @@ JSON_KINDS: Final = {
     list: "an array",
 }
 PART: Final = {
+    "title": "ModerationTextPart",
     "type": "object",
     "required": ["type", "text"],
-    "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
+    "properties": {"type": {"const": "text"}, "text": {"type": "string", "minLength": 1}},
 }
 INPUT: Final[dict[str, Any]] = {
     "anyOf": [
-        {"type": "string"},
-        {"type": "array", "items": {"type": "string"}},
-        {"type": "array", "items": PART},
+        {"type": "string", "minLength": 1},
+        {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+        {"type": "array", "minItems": 1, "items": PART},
     ]
+}
+EVERY: Final[dict[str, Any]] = {
+    "propertyNames": {"enum": list(CATEGORIES)},
+    "minProperties": len(CATEGORIES),
 }
 
 
@@ -70,10 +75,14 @@ class Moderation(Wire):
     """What is said of one text."""
 
     flagged: bool = Field(description="Whether the policy acts upon it: flag or remove.")
-    categories: dict[str, bool] = Field(description="All thirteen; false where no head answers.")
-    category_scores: dict[str, float] = Field(description="All thirteen; 0.0 where no head answers.")
+    categories: dict[str, bool] = Field(
+        description="All thirteen; false where no head answers.", json_schema_extra=EVERY
+    )
+    category_scores: dict[str, Score] = Field(
+        description="All thirteen; 0.0 where no head answers.", json_schema_extra=EVERY
+    )
     category_applied_input_types: dict[str, list[Literal["text"]]] = Field(
-        description="All thirteen; an empty list where no head answers."
+        description="All thirteen; an empty list where no head answers.", json_schema_extra=EVERY
     )
 
 

@@ -52,7 +52,8 @@ def test_tokens_follow_one_another_inside_the_message_and_none_crosses_a_cut(
     for before, after in pairwise(tokens):
         assert before.end <= after.begin
     assert all(0 <= one.begin <= one.end <= len(message) for one in tokens)
-    if not set("&<") & set(message):  # an escape is never cut, whatever stands in it
+    # neither an escape is cut nor what cannot be read
+    if not set("&<") & set(message) and readings(message)[0]:
         assert [] == [one for one in tokens for cut in cuts if one.begin < cut < one.end]
 
 

@@ -131,7 +131,9 @@ def test_a_dialect_can_tell_of_parameters_media_types_and_statuses() -> None:
 def test_it_tells_the_limits_in_force() -> None:
     schemas = document(SETTINGS)["components"]["schemas"]
     assert schemas["PredictRequest"]["properties"]["Records"]["maxItems"] == 123
-    assert schemas["Record"]["properties"]["body"]["maxLength"] == 456
+    for model, field in (("Record", "body"), ("AnalyzeRequest", "text"), ("ModerateRequest", "message")):
+        said = schemas[model]["properties"][field]
+        assert (1, 456, r"\S") == (said["minLength"], said["maxLength"], said["pattern"])
 
 
 def test_answers_are_as_it_says(client: FlaskClient) -> None:
