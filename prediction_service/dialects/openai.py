@@ -47,13 +47,16 @@ PART: Final = {
     "required": ["type", "text"],
     "properties": {"type": {"const": "text"}, "text": {"type": "string", "minLength": 1}},
 }
-INPUT: Final[dict[str, Any]] = {
-    "anyOf": [
-        {"type": "string", "minLength": 1},
-        {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
-        {"type": "array", "minItems": 1, "items": PART},
-    ]
+# One list and not two, which generated clients could not tell apart; the condition says that none is mixed.
+INPUTS: Final[dict[str, Any]] = {
+    "type": "array",
+    "minItems": 1,
+    "items": {"anyOf": [{"type": "string", "minLength": 1}, PART]},
+    "if": {"prefixItems": [{"type": "object"}]},
+    "then": {"items": {"type": "object"}},
+    "else": {"items": {"type": "string"}},
 }
+INPUT: Final[dict[str, Any]] = {"anyOf": [{"type": "string", "minLength": 1}, INPUTS]}
 EVERY: Final[dict[str, Any]] = {
     "propertyNames": {"enum": list(CATEGORIES)},
     "minProperties": len(CATEGORIES),

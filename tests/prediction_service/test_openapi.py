@@ -216,6 +216,27 @@ def as_said(described: dict[str, Any], content: dict[str, Any], value: Any) -> N
     Draft202012Validator(content["schema"] | {"components": described["components"]}).validate(value)
 
 
+@pytest.mark.parametrize(
+    ("given", "valid"),
+    [
+        ("a", True),
+        ("", False),
+        (["a", "b"], True),
+        ([], False),
+        ([{"type": "text", "text": "a"}], True),
+        ([{"type": "image_url"}], False),
+        (["a", {"type": "text", "text": "a"}], False),
+        ([{"type": "text", "text": "a"}, "a"], False),
+    ],
+)
+def test_it_tells_which_inputs_of_openais_are_judged(client: FlaskClient, given: Any, valid: bool) -> None:  # noqa: FBT001
+    described = document(SETTINGS)
+    content = described["paths"]["/v1/moderations"]["post"]["requestBody"]["content"]["application/json"]
+    schema = content["schema"] | {"components": described["components"]}
+    assert valid == Draft202012Validator(schema).is_valid({"input": given})
+    assert valid == (client.post("/v1/moderations", json={"input": given}).status_code == 200)
+
+
 class Page(HTMLParser):
     """Elements that load something, link targets, and ids."""
 
