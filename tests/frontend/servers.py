@@ -86,6 +86,7 @@ class Answer:
     body: Any = None
     delay_s: float = 0
     cut: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -96,6 +97,7 @@ class StandIn:
     readiness: dict[str, Any] = field(default_factory=lambda: json.loads(json.dumps(READY)))
     script: list[Answer] = field(default_factory=list)
     asked: list[list[str]] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
 
     def answer(self, path: str, body: bytes) -> Answer:
         if self.script:
@@ -134,6 +136,7 @@ def stand_in() -> Iterator[StandIn]:
 
         def do_GET(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
+            api.keys.append(self.headers.get("Authorization"))
             answer = api.answer(self.path, self.rfile.read(length))
             time.sleep(answer.delay_s)
             if answer.cut:
@@ -142,7 +145,8 @@ def stand_in() -> Iterator[StandIn]:
                 return
             text = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
             self.send_response(answer.status)
-            self.send_header("Content-Length", str(len(text)))
+            for name, value in ({"Content-Length": str(len(text))} | answer.headers).items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(text)
 

@@ -128,7 +128,7 @@ def test_a_service_that_is_not_ready_is_unavailable_for_the_reason_it_gives(
 
 def test_somebody_else_at_the_address_is_no_prediction_service(api: StandIn, client: Client) -> None:
     api.script = [Answer(200, b"<html>welcome</html>")]
-    with pytest.raises(ServiceUnavailableError, match="answered 200, which is no readiness"):
+    with pytest.raises(ServiceUnavailableError, match="answered 200, which is not understood"):
         client.readiness()
 
 

@@ -1,0 +1,269 @@
+"""A typed client of the prediction service's native operations. Knows the wire's shapes; no Flask, no model.
+
+Judging is safe to repeat, so that a service that is loading, crowded or being restarted is asked again.
+"""
+
+import random
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import httpx
+from pydantic import ValidationError
+
+from prediction_service.wire import (
+    Analysis,
+    AnalyzeRequest,
+    FieldError,
+    ModerateRequest,
+    ModerateResponse,
+    Prediction,
+    PredictRequest,
+    PredictResponse,
+    Problem,
+    Readiness,
+    Record,
+    Verdict,
+    Wire,
+)
+
+PASSING: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+FIRST_WAIT_S: Final = 0.1
+LONGEST_WAIT_S: Final = 5.0
+PLACE: Final = re.compile(r"Records\[(\d+)\]")
+Shape = TypeVar("Shape", bound=Wire)
+
+
+class ClientError(Exception):
+    """Base of all that this client raises by itself."""
+
+
+class UnavailableError(ClientError):
+    """No answer that can be used: the service was not reached, too slow, not ready, or not understood."""
+
+
+class RefusedError(ClientError):
+    """The service refuses this request; repeating it would not help."""
+
+    def __init__(
+        self, message: str, status: int, problem: Problem | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.problem = problem
+        self.retry_after = retry_after
+
+    @property
+    def errors(self) -> list[FieldError]:
+        """What is wrong, field by field, with the remedy; empty where the service did not say."""
+        return self.problem.errors if self.problem else []
+
+
+class UnauthorizedError(RefusedError):
+    """The service wants a key, or another one."""
+
+
+class RateLimitedError(RefusedError):
+    """Too many requests: ``retry_after`` says in how many seconds to come again, where the service does."""
+
+
+class Client:
+    """A client of one service; any number of threads may use it, and ``with`` closes it."""
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        timeout: float | httpx.Timeout = 10.0,
+        retries: int = 5,
+        deadline_s: float = 30.0,
+        batch: int = 1_000,
+        trust_env: bool = True,
+    ) -> None:
+        """A client that has not connected yet.
+
+        ``timeout`` (seconds) is for each try, ``deadline_s`` for a request with all its tries and the waits
+        between them; ``batch`` is how many messages one request holds; ``trust_env`` lets the environment
+        name a proxy.
+        """
+        self._url = base_url.rstrip("/")
+        self._timeout = httpx.Timeout(timeout)
+        self._retries = retries
+        self._deadline_s = deadline_s
+        self._batch = batch
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx.Client(base_url=self._url, headers=headers, trust_env=trust_env)
+
+    def __enter__(self) -> Self:
+        """This client."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def predict(self, messages: Iterable[str | Record]) -> list[Verdict]:
+        """One verdict a message, in their order.
+
+        Raises:
+            RefusedError: a message cannot be judged; its ``errors`` name each by its place among all.
+            UnavailableError: the service gave no verdicts.
+
+        """
+        return [one.prediction for one in self.predictions(messages)]
+
+    def predictions(self, messages: Iterable[str | Record]) -> list[Prediction]:
+        """As ``predict``, with the model's version beside each verdict."""
+        records = [
+            Record(body=one, message_id=place) if isinstance(one, str) else one
+            for place, one in enumerate(messages)
+        ]
+        found: list[Prediction] = []
+        for start in range(0, len(records), self._batch):
+            found += self._batch_of(records[start : start + self._batch], start)
+        return found
+
+    def analyze(self, text: str, *, explain: bool = False) -> Analysis:
+        """The decision on one text, and what made its score where ``explain`` asks for it."""
+        return self._post("/analyze", AnalyzeRequest(text=text, explain=explain), Analysis)
+
+    def moderate(
+        self, message: str, user_id: str | int | None = None, channel_id: str | int | None = None
+    ) -> ModerateResponse:
+        """The decision on one message, with the names that come with it."""
+        asked = ModerateRequest(message=message, user_id=user_id, channel_id=channel_id)
+        return self._post("/moderate", asked, ModerateResponse)
+
+    def ready(self, timeout: float | None = None) -> Readiness:
+        """What the service says about itself, ready or not; asked once.
+
+        Raises:
+            UnavailableError: it cannot be reached, or what answers is not understood.
+            RefusedError: what is at this address has no such question.
+
+        """
+        patience = self._timeout if timeout is None else httpx.Timeout(timeout)
+        try:
+            answer = self._once("GET", "/readyz", None, patience)
+        except httpx.HTTPError as error:
+            raise self._unreached(error) from error
+        if answer.status_code not in (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE):
+            raise self._failure(answer)
+        return self._read(answer, Readiness)
+
+    def _batch_of(self, records: Sequence[Record], start: int) -> list[Prediction]:
+        try:
+            found = self._post("/predict", PredictRequest(Records=list(records)), PredictResponse).predictions
+        except RefusedError as refusal:
+            raise _moved(refusal, start) from refusal
+        if [one.prediction.message_id for one in found] != [one.message_id for one in records]:
+            raise self._unavailable("gave an answer about other messages")
+        return found
+
+    def _post(self, path: str, asked: Wire, shape: type[Shape]) -> Shape:
+        answer = self._patiently("POST", path, asked.model_dump(mode="json"))
+        if answer.status_code != HTTPStatus.OK:
+            raise self._failure(answer)
+        return self._read(answer, shape)
+
+    def _patiently(self, method: str, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        """The first answer that is final, or the last one that there was time for."""
+        until = time.monotonic() + self._deadline_s
+        for tried in range(self._retries + 1):
+            try:
+                answer = self._once(method, path, body, _within(self._timeout, until - time.monotonic()))
+            except httpx.HTTPError as error:
+                wait = _wait(tried)
+                if tried == self._retries or time.monotonic() + wait > until:
+                    raise self._unreached(error) from error
+            else:
+                wait = max(_wait(tried), _retry_after(answer) or 0.0)
+                late = tried == self._retries or time.monotonic() + wait > until
+                if answer.status_code not in PASSING or late:
+                    return answer
+            time.sleep(wait)
+        raise self._unavailable("was not asked: give retries as 0 or more")
+
+    def _once(
+        self, method: str, path: str, body: Mapping[str, Any] | None, patience: httpx.Timeout
+    ) -> httpx.Response:
+        try:
+            return self._http.request(method, path, json=body, timeout=patience)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            # a connection kept from an earlier request was closed meanwhile: that is no failure yet
+            return self._http.request(method, path, json=body, timeout=patience)
+
+    def _read(self, answer: httpx.Response, shape: type[Shape]) -> Shape:
+        try:
+            return shape.model_validate_json(answer.content)
+        except ValidationError as error:
+            raise self._unavailable(f"answered {answer.status_code}, which is not understood") from error
+
+    def _failure(self, answer: httpx.Response) -> ClientError:
+        problem, status = _problem(answer), answer.status_code
+        detail = f" ({problem.detail})" if problem else ""
+        message = f"the prediction service at {self._url} answered {status}{detail}"
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return UnauthorizedError(message, status, problem)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            return RateLimitedError(message, status, problem, _retry_after(answer))
+        if answer.is_client_error:
+            return RefusedError(message, status, problem)
+        return UnavailableError(message)
+
+    def _unreached(self, error: httpx.HTTPError) -> UnavailableError:
+        if isinstance(error, httpx.TimeoutException):
+            return self._unavailable("did not answer in time")
+        return self._unavailable(f"cannot be reached ({error or type(error).__name__})")
+
+    def _unavailable(self, what: str) -> UnavailableError:
+        return UnavailableError(f"the prediction service at {self._url} {what}")
+
+
+def _within(timeout: httpx.Timeout, left_s: float) -> httpx.Timeout:
+    """The same patience, and none beyond the deadline."""
+    left = max(left_s, 0.001)
+    return httpx.Timeout(
+        **{name: left if value is None else min(value, left) for name, value in timeout.as_dict().items()}
+    )
+
+
+def _wait(tried: int) -> float:
+    """Twice as long each time, and not the same for all clients of a service that comes back."""
+    return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0**tried) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    said = answer.headers.get("Retry-After", "")
+    return float(said) if re.fullmatch(r"[0-9]{1,9}", said) else None
+
+
+def _problem(answer: httpx.Response) -> Problem | None:
+    try:
+        return Problem.model_validate_json(answer.content)
+    except ValidationError:
+        return None
+
+
+def _moved(refusal: RefusedError, start: int) -> RefusedError:
+    """A batch's refusal with the places that its messages have among all."""
+    if start == 0 or refusal.problem is None:
+        return refusal
+    errors = [
+        one.model_copy(
+            update={"field": PLACE.sub(lambda at: f"Records[{int(at[1]) + start}]", one.field, count=1)}
+        )
+        for one in refusal.errors
+    ]
+    problem = refusal.problem.model_copy(update={"errors": errors})
+    return type(refusal)(str(refusal), refusal.status, problem, refusal.retry_after)
