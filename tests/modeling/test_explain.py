@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modeling import bundle, scorer
@@ -29,6 +29,7 @@ def total(explanation: Explanation) -> float:
     return math.fsum([explanation.intercept, *(one.contribution for one in explanation.tokens)])
 
 
+@settings(deadline=None)
 @given(MESSAGES, st.lists(st.integers(0, 60), max_size=3).map(sorted))
 def test_intercept_and_contributions_add_up_to_the_served_logit(message: str, cuts: list[int]) -> None:
     explanation = explain(message, WEIGHTS, cuts)
@@ -36,6 +37,7 @@ def test_intercept_and_contributions_add_up_to_the_served_logit(message: str, cu
     assert math.isclose(explanation.logit, total(explanation), rel_tol=0, abs_tol=1e-9)
 
 
+@settings(deadline=None)
 @given(MESSAGES)
 def test_the_logit_is_that_of_the_score(message: str) -> None:
     model = HashedLinearScorer(WEIGHTS)
@@ -43,6 +45,7 @@ def test_the_logit_is_that_of_the_score(message: str) -> None:
     assert score == sigmoid(np.array([model.explain(message)[ATTRIBUTE].logit]))[0]
 
 
+@settings(deadline=None)
 @given(MESSAGES, st.lists(st.integers(0, 60), max_size=3).map(sorted))
 def test_tokens_follow_one_another_inside_the_message_and_none_crosses_a_cut(
     message: str, cuts: list[int]

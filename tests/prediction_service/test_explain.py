@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modeling import bundle as bundles
@@ -83,6 +83,7 @@ def test_a_sentence_has_the_contributions_of_its_tokens(client: FlaskClient, tex
         assert math.isclose(one["contribution"], math.fsum(inside), rel_tol=0, abs_tol=1e-12)
 
 
+@settings(deadline=None)  # the first text waits for the mapped weights
 @given(st.lists(st.sampled_from(PIECES), max_size=9).map("".join).map("Why? {}".format))
 def test_whatever_the_sentences_their_contributions_add_up(loaded: bundles.Bundle, text: str) -> None:
     found = explained(loaded, text)
