@@ -1,7 +1,7 @@
 """The normaliser with places: the same readings for every message, and each character's own place."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modeling.align import aligned_readings
@@ -29,6 +29,8 @@ MESSAGES = st.one_of(
 
 
 @given(MESSAGES)
+@example("<U+003C>" + "U+003C>" * 2 + "U+0041>")
+@example("<U+003C>" + "U+003C>" * 9 + "U+0041>")
 def test_the_readings_are_those_that_are_scored(message: str) -> None:
     assert readings(message) == [one.text for one in aligned_readings(message)]
 
