@@ -6,7 +6,7 @@ characters that it covers. Knows no HTTP and no sentence.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,7 @@ from modeling.hashing import (
 _WIDENS: Final = "\u0130"
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A run without white space in the reading: its place in the message, in code points, end exclusive."""
 
     begin: int
@@ -123,6 +122,6 @@ def _placed(reading: Aligned, firsts: Counts, contributions: Floats, length: int
     bounds = [*firsts.tolist(), len(reading.text)]
     found = []
     for first, after, contribution in zip(bounds, bounds[1:], contributions.tolist(), strict=False):
-        last = first + len(reading.text[first:after].rstrip(" ")) - 1
+        last = after - 2 if reading.text[after - 1] == " " else after - 1
         found.append(Token(reading.begins[first], reading.ends[last], contribution))
     return found

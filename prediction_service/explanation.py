@@ -2,11 +2,11 @@
 
 import math
 from collections import defaultdict
+from itertools import accumulate
 
 import numpy as np
 
 from modeling.bundle import Bundle
-from modeling.hashing import Counts
 from prediction_service.sentences import NARROW, sentences
 from prediction_service.wire import Contribution, Explanation, TokenContribution
 
@@ -31,8 +31,8 @@ def explained(bundle: Bundle, text: str) -> Explanation | None:
         tokens=[
             TokenContribution(
                 text=text[each.begin : each.end],
-                begin=int(units[each.begin]),
-                end=int(units[each.end]),
+                begin=units[each.begin],
+                end=units[each.end],
                 contribution=each.contribution,
             )
             for each in one.tokens
@@ -44,7 +44,9 @@ def explained(bundle: Bundle, text: str) -> Explanation | None:
     )
 
 
-def _units(text: str) -> Counts:
+def _units(text: str) -> list[int]:
     """How many UTF-16 code units stand before each character, and before the end."""
-    wide = np.fromiter((character > NARROW for character in text), dtype=np.intp, count=len(text))
-    return np.concatenate(([0], np.cumsum(wide + 1)))
+    if not text or max(text) <= NARROW:
+        return list(range(len(text) + 1))
+    wide = (character > NARROW for character in text)
+    return [0, *accumulate(1 + each for each in wide)]
