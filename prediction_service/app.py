@@ -24,6 +24,7 @@ from prediction_service import logs, openapi, problems, settings
 from prediction_service.attributes import HEADER, stated
 from prediction_service.dialects.dialect import Dialect, Limits, Service
 from prediction_service.dialects.every import DIALECTS
+from prediction_service.feedback import Feedback
 from prediction_service.loader import Loaded, Loader, source
 from prediction_service.metrics import CONTENT_TYPE, Metrics
 from prediction_service.problems import Refusal
@@ -55,6 +56,7 @@ def create_app(options: Settings, loader: Loader, metrics: Metrics) -> Flask:
         partial(_moderator, loader),
         metrics,
         Limits(options.max_records, options.max_text_chars),
+        Feedback(options.labels, metrics),
         options.model_name,
     )
     for dialect in dialects:

@@ -41,6 +41,9 @@ class Metrics:
         self._messages = Counter(
             "messages_processed", "Messages decided, by action.", ("action",), registry=self._registry
         )
+        self._labels = Counter(
+            "labels", "Labels stored, by what they say.", ("source", "label"), registry=self._registry
+        )
         self._model = Gauge(
             "model_info",
             "1 for the model that is served.",
@@ -77,6 +80,11 @@ class Metrics:
             if action not in self._actions:
                 self._actions[action] = self._messages.labels(action).inc
             self._actions[action](count)
+
+    def labelled(self, source: str, removed: Iterable[bool]) -> None:
+        """Count labels that were stored, each by whether it says removed."""
+        for one in removed:
+            self._labels.labels(source, "removed" if one else "kept").inc()
 
     def serves(self, version: str, digest: str, kind: str) -> None:
         """Say which model answers."""

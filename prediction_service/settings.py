@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from moderation import address
 from prediction_service.exceptions import SettingsError
 
 PREFIX: Final = "CHATMOD_API_"
@@ -104,6 +105,7 @@ class Settings:
     dialects: tuple[str, ...] = DIALECTS
     attributes: Mapping[str, str] = field(default_factory=dict)
     calibration: Path | None = None
+    labels: Secret = Secret("sqlite:///.chatmod/labels.db")
 
 
 PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
@@ -126,7 +128,10 @@ PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "dialects": _dialects,
     "attributes": _attributes,
     "calibration": Path,
+    "labels": lambda text: Secret(address.checked(text)),
 }
+# what may hold a password is not shown, even where it cannot be used
+SECRETS: Final = frozenset({"labels", "registry_token"})
 
 
 def load(environ: Mapping[str, str] | None = None, *, bundle: Path | None = None) -> Settings:
@@ -160,7 +165,8 @@ def _parse(name: str, text: str) -> Any:
     try:
         return PARSERS[name.lower()](text)
     except ValueError as error:
-        raise SettingsError(f"{PREFIX}{name}={text[:200]!r} cannot be used: {error}") from error
+        shown = repr(Secret(text) if name.lower() in SECRETS else text[:200])
+        raise SettingsError(f"{PREFIX}{name}={shown} cannot be used: {error}") from error
 
 
 def _check_model(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """Fixtures for all tests: a small corpus and a real bundle trained on it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from modeling.split import fold_of, frozen_key
 from modeling.text import clean
 from modeling.train import train
 from tests.corpus import make_rows
+from tests.postgres import Postgres
 from tests.settings import TEST
 
 
@@ -39,6 +41,14 @@ def messages(bundle_dir: Path, sample_rows: list[tuple[str, int]]) -> Messages:
     flagged = [text for text in ranked if actions[text] == "flag"]
     assert (actions[ranked[0]], actions[ranked[-1]]) == ("allow", "remove")
     return Messages(ranked[0], flagged[len(flagged) // 2], ranked[-1])
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    cluster = Postgres()
+    cluster.start()
+    yield cluster
+    cluster.remove()
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from tests.frontend.browser import chromium
 from tests.prediction_service.old_scores import old_scores, write_export
 from tests.prediction_service.serving import Server
 from workflow import settings as workflow_settings
+from workflow.__main__ import main
 from workflow.pipeline import PIPELINE
 
 ROOT = Path(__file__).parents[1]
@@ -140,6 +141,15 @@ def test_steps_that_are_named_exist() -> None:
     named = {step for page in PAGES for step in re.findall(r"-m workflow step ([a-z]+)", page.read_text())}
     assert named
     assert named <= {step.name for step in PIPELINE}
+
+
+def test_parts_of_the_labels_command_that_are_named_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    named = {part for page in PAGES for part in re.findall(r"-m workflow labels ([a-z]+)", page.read_text())}
+    with pytest.raises(SystemExit):
+        main(["labels", "--help"])
+    usage = capsys.readouterr().out
+    assert {"export", "count", "forget"} == named
+    assert "{export,count,forget}" in usage
 
 
 def known_settings() -> set[str]:

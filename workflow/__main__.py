@@ -1,4 +1,4 @@
-"""The command line: python -m workflow {run,step,up}."""
+"""The command line: python -m workflow {run,step,up,labels}."""
 
 import argparse
 import signal
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modeling.exceptions import ModelingError
+from workflow import labels
 from workflow import settings as settings_module
 from workflow.exceptions import WorkflowError
 
@@ -26,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
             from workflow.up import up
 
             return up(settings, set(chosen.only or ()), _say)
+        if chosen.command == "labels":
+            return labels.run(chosen, settings, _say, sys.stdin)
         if chosen.command == "step":
             return _step(chosen.name, chosen.workdir, settings)
         return _run(settings, served=chosen.served)
@@ -78,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     step.add_argument("--workdir", type=Path, help="where its directories lie (CHATMOD_HOME/work)")
     up = commands.add_parser("up", help="run the pipeline, then serve API, chat and MLflow until Ctrl-C")
     up.add_argument("--only", action="append", choices=("api", "ui"), help="serve just this, without a run")
+    labels.register(commands)
     return parser
 
 

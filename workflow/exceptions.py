@@ -25,5 +25,9 @@ class TrackingError(WorkflowError):
     """MLflow cannot be reached or refuses."""
 
 
+class LabelsError(WorkflowError):
+    """A journal of labels that cannot be used, or holds nothing of what was asked for."""
+
+
 class StackError(WorkflowError):
     """A process of the local stack that cannot start or has died."""

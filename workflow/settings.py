@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from moderation.address import REMEDY as LABELS_REMEDY
+from moderation.address import checked
 from workflow.exceptions import SettingsError
 from workflow.kaggle_source import FILES as DATASETS
 
@@ -65,10 +67,14 @@ def _server(text: str) -> str:
 class _Setting:
     read: Callable[[str], Any]
     remedy: str
+    is_secret: bool = False
 
 
-def _setting(default: Any, read: Callable[[str], Any], remedy: str, key: str = "") -> Any:
-    return field(default=default, metadata={"setting": _Setting(read, remedy), "key": key})
+def _setting(
+    default: Any, read: Callable[[str], Any], remedy: str, key: str = "", *, is_secret: bool = False
+) -> Any:
+    setting = _Setting(read, remedy, is_secret)
+    return field(default=default, metadata={"setting": setting, "key": key}, repr=not is_secret)
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,7 @@ class Settings:
     experiment: str = _setting("chat-moderation", str, "use a name")
     kaggle_timeout_s: float = _setting(6.0, _seconds, "use a number of seconds, above 0 and at most 3600")
     fresh: bool = _setting(default=False, read=_flag, remedy="use 0 or 1")
+    labels: str = _setting("", checked, LABELS_REMEDY, is_secret=True)
     mlflow_port: int = _setting(5000, _port, "use a port from 1 to 65535")
     # The stack starts service and chat, so it has to know where they listen and what they serve.
     api_host: str = _setting("127.0.0.1", str, "name an address of this machine", key="CHATMOD_API_HOST")
@@ -98,6 +105,7 @@ class Settings:
     ui_port: int = _setting(8501, _port, "use a port from 1 to 65535", key="CHATMOD_UI_PORT")
     api_bundle: Path | None = _setting(None, Path, "name a bundle's directory", key="CHATMOD_API_BUNDLE")
     api_model_version: str = _setting("", str, "give a version's number", key="CHATMOD_API_MODEL_VERSION")
+    api_labels: str = _setting("", checked, LABELS_REMEDY, key="CHATMOD_API_LABELS", is_secret=True)
 
     @property
     def workdir(self) -> Path:
@@ -113,6 +121,11 @@ class Settings:
     def artifacts(self) -> Path:
         """Where MLflow keeps artifacts, where no tracking server is set."""
         return self.home.resolve() / "artifacts"
+
+    @property
+    def labels_address(self) -> str:
+        """Where the labels are: what was set for the workflow, else for the service, else a file at home."""
+        return self.labels or self.api_labels or f"sqlite:///{self.home.resolve()}/labels.db"
 
     @property
     def tracking(self) -> str:
@@ -163,5 +176,6 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         try:
             values[known[key].name] = setting.read(text)
         except (ValueError, KeyError) as error:
-            raise SettingsError(f"{key}={text!r} cannot be used: {setting.remedy}") from error
+            shown = "'***'" if setting.is_secret else repr(text)
+            raise SettingsError(f"{key}={shown} cannot be used: {setting.remedy}") from error
     return Settings(**values)

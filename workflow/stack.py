@@ -217,7 +217,11 @@ def api(settings: Settings, model: Mapping[str, str]) -> Part:
     address = api_address(settings)
     configuration = str(ROOT / "prediction_service" / "gunicorn.conf.py")
     command = python("-m", "gunicorn", "-c", configuration, "prediction_service.app:wsgi()")
-    environ = {"CHATMOD_API_PORT": str(settings.api_port), **model}
+    environ = {
+        "CHATMOD_API_PORT": str(settings.api_port),
+        "CHATMOD_API_LABELS": settings.labels_address,
+        **model,
+    }
     return Part("api", command, environ, f"{address}/readyz", f"{address}/docs")
 
 

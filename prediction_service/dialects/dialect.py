@@ -9,6 +9,7 @@ from flask import Blueprint
 
 from modeling.policy import Decision
 from prediction_service import logs
+from prediction_service.feedback import Feedback
 from prediction_service.metrics import Metrics
 from prediction_service.problems import Refusal
 from prediction_service.service import Moderator
@@ -30,6 +31,7 @@ class Service:
     moderator: Callable[[], Moderator]
     metrics: Metrics
     limits: Limits
+    feedback: Feedback
     model_name: str = "chat-moderation"
 
     def decide(self, judge: Moderator, messages: Sequence[str], parts: Sequence[str] = ()) -> list[Decision]:

@@ -1,4 +1,4 @@
-"""The discovery document of `comments:analyze`: what google-api-python-client builds its methods from."""
+"""The discovery document of Perspective's methods: what google-api-python-client builds its methods from."""
 
 import json
 from typing import Any, Final
@@ -51,17 +51,41 @@ SHAPES: Final[dict[str, dict[str, Any]]] = {
         "detectedLanguages": _list(TEXT),
         "clientToken": TEXT,
     },
+    "SuggestCommentScoreRequest": {
+        "comment": _ref("TextEntry"),
+        "attributeScores": _map(_ref("AttributeScores")),
+        "context": _ref("Context"),
+        "languages": _list(TEXT),
+        "clientToken": TEXT,
+        "sessionId": TEXT,
+        "communityId": TEXT,
+        "doNotStore": FLAG,
+    },
+    "SuggestCommentScoreResponse": {
+        "clientToken": TEXT,
+        "requestedLanguages": _list(TEXT),
+        "detectedLanguages": _list(TEXT),
+    },
 }
-ANALYZE: Final = {
-    "id": "commentanalyzer.comments.analyze",
-    "path": f"{VERSION}/comments:analyze",
-    "flatPath": f"{VERSION}/comments:analyze",
-    "httpMethod": "POST",
-    "description": "Scores a comment under the requested attributes.",
-    "parameters": {},
-    "parameterOrder": [],
-    "request": _ref("AnalyzeCommentRequest"),
-    "response": _ref("AnalyzeCommentResponse"),
+
+
+def _method(name: str, description: str, message: str) -> dict[str, Any]:
+    return {
+        "id": f"commentanalyzer.comments.{name}",
+        "path": f"{VERSION}/comments:{name}",
+        "flatPath": f"{VERSION}/comments:{name}",
+        "httpMethod": "POST",
+        "description": description,
+        "parameters": {},
+        "parameterOrder": [],
+        "request": _ref(f"{message}Request"),
+        "response": _ref(f"{message}Response"),
+    }
+
+
+METHODS: Final = {
+    "analyze": _method("analyze", "Scores a comment under the requested attributes.", "AnalyzeComment"),
+    "suggestscore": _method("suggestscore", "Says what moderators decided.", "SuggestCommentScore"),
 }
 PARAMETERS: Final = {
     name: {"type": "string", "location": "query"} for name in ("key", "alt", "fields", "quotaUser", "$.xgafv")
@@ -87,7 +111,7 @@ def document(root: str) -> str:
             "basePath": "",
             "batchPath": "batch",
             "parameters": PARAMETERS,
-            "resources": {"comments": {"methods": {"analyze": ANALYZE}}},
+            "resources": {"comments": {"methods": METHODS}},
             "schemas": {
                 name: {"id": name, "type": "object", "properties": properties}
                 for name, properties in SHAPES.items()

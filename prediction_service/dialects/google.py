@@ -111,6 +111,44 @@ class AnalyzeCommentResponse(Google):
     client_token: str | None = None
 
 
+class SuggestedScore(Google):
+    """A moderator's verdict as a score: 1 where the comment was removed, 0 where it was kept."""
+
+    value: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
+    type: StrictStr | None = None
+
+
+class SuggestedScores(Google):
+    """The verdict under one attribute, on the whole comment; on spans it is passed over."""
+
+    summary_score: SuggestedScore | None = None
+
+
+class SuggestCommentScoreRequest(Google):
+    """What comments:suggestscore takes."""
+
+    comment: TextEntry | None = None
+    attribute_scores: dict[str, SuggestedScores | None] | None = None
+    context: Context | None = None
+    languages: list[StrictStr] | None = None
+    client_token: StrictStr | None = Field(
+        default=None, description="The client's own name for the comment, under which a later verdict counts."
+    )
+    session_id: StrictStr | None = None
+    community_id: StrictStr | None = None
+    do_not_store: bool | None = Field(
+        default=None, description="True is refused: a label is there to be kept."
+    )
+
+
+class SuggestCommentScoreResponse(Google):
+    """What comments:suggestscore answers once the label is on disk."""
+
+    client_token: str | None = None
+    requested_languages: list[str] | None = None
+    detected_languages: list[str]
+
+
 class GoogleStatus(Google):
     """Google's account of an error."""
 

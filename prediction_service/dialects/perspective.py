@@ -1,29 +1,28 @@
-"""Perspective's dialect: `comments:analyze` and its discovery document; the shapes are in google.py."""
+"""Perspective's dialect: `comments:analyze` and its discovery document; suggest.py has the other method."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
 from flask import Blueprint, Response, request
 
 from modeling.policy import Decision
-from modeling.text import clean
 from prediction_service.dialects import body, discovery
-from prediction_service.dialects.dialect import Described, Dialect, Limits, Service
+from prediction_service.dialects.comment import no_languages, short, text_of, wrong
+from prediction_service.dialects.dialect import Described, Dialect, Service
 from prediction_service.dialects.google import (
     PROBABILITY,
     AnalyzeCommentRequest,
     AnalyzeCommentResponse,
     AttributeParameters,
     AttributeScores,
-    Context,
     GoogleError,
     Score,
     SpanScore,
     TextEntry,
     refuse,
 )
+from prediction_service.dialects.suggest import SUGGEST, add_route
 from prediction_service.languages import detect
 from prediction_service.problems import Refusal, shown
 from prediction_service.sentences import Sentence, sentences, width
@@ -31,8 +30,6 @@ from prediction_service.service import Moderator
 from prediction_service.settings import PREFIX
 from prediction_service.wire import FieldError
 
-MAX_BYTES: Final = 20_480
-LANGUAGE_TAG: Final = re.compile(r"(?=.{2,35}\Z)[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
 SHORT_EXAMPLE: Final = '{"comment": {"text": "Thank you!"}, "requestedAttributes": {"LIKELY_TO_REJECT": {}}}'
 
 
@@ -44,7 +41,7 @@ def blueprint(service: Service) -> Blueprint:
     def analyze() -> Response:
         judge = service.moderator()
         asked = body.read(AnalyzeCommentRequest, SHORT_EXAMPLE, plain=True)
-        text = _text(asked, service.limits)
+        text = text_of(asked.comment, asked.context, service.limits)
         names = _names(asked, judge)
         spans = sentences(text) if asked.span_annotations else []
         whole, *parts = service.decide(judge, [text], [span.text for span in spans])
@@ -53,6 +50,8 @@ def blueprint(service: Service) -> Blueprint:
         answer = _render(asked, judge, names, whole, list(zip(spans, parts, strict=True)))
         document = answer.model_dump_json(by_alias=True, exclude_none=True)
         return Response(document, mimetype="application/json")
+
+    add_route(routes, service)
 
     @routes.get("/$discovery/rest")
     def describe() -> Response:
@@ -65,35 +64,16 @@ def blueprint(service: Service) -> Blueprint:
     return routes
 
 
-def _text(asked: AnalyzeCommentRequest, limits: Limits) -> str:
-    comment = asked.comment or TextEntry()
-    text = comment.text or ""
-    if not clean(text):
-        raise _wrong("Comment must be non-empty.", "COMMENT_EMPTY")
-    if len(text.encode()) > MAX_BYTES or len(text) > limits.text_chars:
-        raise _wrong("Comment text too long.", "COMMENT_TOO_LONG")
-    if comment.type == "HTML":
-        raise _wrong("Currently, only 'PLAIN_TEXT' comments are supported")
-    if comment.type not in (None, "", "PLAIN_TEXT", "TEXT_TYPE_UNSPECIFIED"):
-        raise _wrong("Unknown text type")
-    context = asked.context or Context()
-    if context.entries is not None and context.article_and_parent_comment is not None:
-        raise _wrong(
-            "Context can have either entries or article_and_parent_comment, but both fields were populated."
-        )
-    return text
-
-
 def _names(asked: AnalyzeCommentRequest, judge: Moderator) -> list[str]:
     """The attributes of the request that can be answered for."""
     if not asked.requested_attributes:
-        raise _wrong("Missing requested_attributes", "NO_REQUESTED_ATTRIBUTES")
-    unknown = [shown(tag) for tag in asked.languages or () if not LANGUAGE_TAG.fullmatch(tag)]
+        raise wrong("Missing requested_attributes", "NO_REQUESTED_ATTRIBUTES")
+    unknown = no_languages(asked.languages)
     names: list[str] = []
     for name, wanted in asked.requested_attributes.items():
         kind = (wanted or AttributeParameters()).score_type
         if kind not in (None, "", PROBABILITY, "SCORE_TYPE_UNSPECIFIED"):
-            raise _wrong(f"Requested score type {_short(kind)} is not supported by attribute {_short(name)}")
+            raise wrong(f"Requested score type {short(kind)} is not supported by attribute {short(name)}")
         if name in judge.attributes and not unknown:
             names.append(name)
         elif not asked.drop_unsupported_attributes:
@@ -106,18 +86,10 @@ def _unsupported(name: str, languages: list[str], known: Mapping[str, str]) -> R
         remedy = (
             f"ask for {', '.join(known)}, or have the operator map this name to a head ({PREFIX}ATTRIBUTES)"
         )
-        field = FieldError(field=f"requestedAttributes.{_short(name)}", value="unknown", remedy=remedy)
-        return _wrong(f"Unknown requested attribute: {_short(name)}", errors=[field])
-    message = f"Attribute {_short(name)} does not support request languages: {', '.join(languages)}"
-    return _wrong(message, "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE")
-
-
-def _short(name: str) -> str:
-    return shown(name)[1:-1]
-
-
-def _wrong(message: str, code: str = "", errors: Iterable[FieldError] = ()) -> Refusal:
-    return Refusal(HTTPStatus.BAD_REQUEST, message, errors=list(errors), code=code)
+        field = FieldError(field=f"requestedAttributes.{short(name)}", value="unknown", remedy=remedy)
+        return wrong(f"Unknown requested attribute: {short(name)}", errors=[field])
+    message = f"Attribute {short(name)} does not support request languages: {', '.join(languages)}"
+    return wrong(message, "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE")
 
 
 def _render(
@@ -180,6 +152,7 @@ DIALECT: Final = Dialect(
             refusal_type="application/json",
             refusals=REFUSALS,
         ),
+        SUGGEST,
         Described(
             method="get",
             path="/$discovery/rest",

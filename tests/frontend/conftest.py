@@ -10,20 +10,12 @@ from frontend.room import Room
 from tests.frontend import servers
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[servers.Postgres]:
-    cluster = servers.Postgres()
-    cluster.start()
-    yield cluster
-    cluster.remove()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def room_url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
     """The address of a database without any table, of each kind."""
     if request.param == "sqlite":
         return make_url(f"sqlite:///{tmp_path / 'new' / 'chat.db'}")
-    cluster: servers.Postgres = request.getfixturevalue("postgres")
+    cluster = request.getfixturevalue("postgres")
     return make_url(cluster.new_database())
 
 

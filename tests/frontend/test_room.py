@@ -19,7 +19,8 @@ from frontend.delivery import tidy
 from frontend.exceptions import RoomUnavailableError
 from frontend.messages import Author, Counts, Decision, Message
 from frontend.room import Room
-from tests.frontend.servers import ROOT, Postgres, free_port
+from tests.frontend.servers import ROOT, free_port
+from tests.postgres import Postgres
 
 OTTER = Author("a" * 32, "Brave Otter")
 FLAG = Decision("d" * 32, "flag", "LIKELY_TO_REJECT>=0.6123", 0.83, "7", "0123456789ab")

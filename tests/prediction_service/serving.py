@@ -47,9 +47,10 @@ class Server:
         self.port = free_port()
         self.log = log
         self._wait = wait
-        self._environment = {"CHATMOD_API_PORT": str(self.port)} | {
-            f"CHATMOD_API_{name.upper()}": str(value) for name, value in options.items()
-        }
+        self._environment = {
+            "CHATMOD_API_PORT": str(self.port),
+            "CHATMOD_API_LABELS": f"sqlite:///{log}.labels.db",
+        } | {f"CHATMOD_API_{name.upper()}": str(value) for name, value in options.items()}
 
     def __enter__(self) -> Self:
         with self.log.open("w") as log:

@@ -88,6 +88,21 @@ def test_googles_client_raises_the_error_that_it_knows(server: Server) -> None:
     assert "COMMENT_EMPTY" == detail["errorType"]
 
 
+def test_googles_client_suggests_a_score(server: Server) -> None:
+    request = {
+        "comment": {"text": "what a clown"},
+        "attributeScores": {"TOXICITY": {"summaryScore": {"value": 1, "type": "PROBABILITY"}}},
+        "clientToken": "comment:id",
+        "languages": ["en"],
+    }
+    answer = by_url(server).comments().suggestscore(body=request).execute()
+    expected = {"clientToken": "comment:id", "requestedLanguages": ["en"], "detectedLanguages": ["en"]}
+    assert expected == answer
+    with pytest.raises(HttpError) as raised:
+        by_url(server).comments().suggestscore(body=request | {"attributeScores": {}}).execute()
+    assert (400, "Missing attribute_scores") == (raised.value.status_code, raised.value.reason)
+
+
 @pytest.fixture
 def openai_client(server: Server) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=f"http://127.0.0.1:{server.port}/v1", api_key="K", max_retries=0) as client:

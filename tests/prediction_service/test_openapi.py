@@ -1,6 +1,7 @@
 """The description: valid OpenAPI 3.1, true to the application, and a page that loads nothing else."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from prediction_service.dialects.every import DIALECTS
 from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.openapi import ANSWER, EXAMPLE, describe, document, kind_of
-from prediction_service.settings import Settings
+from prediction_service.settings import Secret, Settings
 from prediction_service.wire import Alive, Record
 from tests.prediction_service.operations import address
 
@@ -25,11 +26,12 @@ SETTINGS = Settings(max_records=123, max_text_chars=456, max_body_bytes=7890)
 
 
 @pytest.fixture(scope="module")
-def client(bundle_dir: Path) -> FlaskClient:
+def client(bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes={"Hate": ATTRIBUTE})
     loader.start()
     loader.join()
-    return create_app(SETTINGS, loader, Metrics()).test_client()
+    labels = Secret(f"sqlite:///{tmp_path_factory.mktemp('labels')}/labels.db")
+    return create_app(replace(SETTINGS, labels=labels), loader, Metrics()).test_client()
 
 
 def conform(described: dict[str, Any], name: str, value: Any) -> None:

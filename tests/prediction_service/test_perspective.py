@@ -323,7 +323,7 @@ def test_other_wrong_turns_get_googles_error_too(client: FlaskClient) -> None:
     assert "INVALID_ARGUMENT" == refused(form, 415, "send application/json")["status"]
     assert "UNIMPLEMENTED" == refused(client.get(PATH), 405, "use POST")["status"]
     assert "POST" in client.get(PATH).headers["Allow"]
-    for path in ("/v1alpha1/comments:suggestscore", "/v1alpha1", f"{PATH}/", "/$discovery/other"):
+    for path in ("/v1alpha1/comments:suggest", "/v1alpha1", f"{PATH}/", "/$discovery/other"):
         assert "NOT_FOUND" == refused(client.post(path), 404, "there is nothing at this path")["status"]
     large = ask(client, "a" * 200_001)
     assert "INVALID_ARGUMENT" == refused(large, 413, "raise CHATMOD_API_MAX_BODY_BYTES")["status"]
@@ -346,7 +346,7 @@ def test_no_model_gets_googles_error_and_when_to_come_back(tmp_path: Path) -> No
 def test_the_discovery_document_tells_the_shapes_that_are_read(client: FlaskClient) -> None:
     document = client.get("/$discovery/rest?version=v1alpha1").json
     assert "http://localhost/" == document["rootUrl"] == document["baseUrl"]
-    assert ["analyze"] == list(document["resources"]["comments"]["methods"])
+    assert ["analyze", "suggestscore"] == list(document["resources"]["comments"]["methods"])
     for name, shape in document["schemas"].items():
         fields = getattr(google, name).model_fields.values()
         assert {field.alias for field in fields} == set(shape["properties"]), name

@@ -18,7 +18,19 @@ from prediction_service.wire import Problem
 from tests.prediction_service.registries import StandIn
 from tests.prediction_service.serving import CONF, ROOT, Server, free_port, records
 
-HEAVY = {"httpx", "matplotlib", "mlflow", "pandas", "scipy", "skops", "sklearn", "torch", "workflow"}
+HEAVY = {
+    "httpx",
+    "matplotlib",
+    "mlflow",
+    "pandas",
+    "psycopg",
+    "scipy",
+    "skops",
+    "sklearn",
+    "sqlalchemy",
+    "torch",
+    "workflow",
+}
 TYPES = {"Content-Type": "application/json"}
 
 

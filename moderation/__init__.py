@@ -1,0 +1,1 @@
+"""The decision core between service, workflow and library: so far the journal of labels."""
