@@ -144,7 +144,8 @@ class Journal:
         row = self._row(one, attribute)
         repeated = (row["source"], row["text"], row["value"])
         of_message = and_(LABELS.c.identity == one.identity, LABELS.c.attribute == attribute)
-        last = select(LABELS).where(of_message).order_by(LABELS.c.turn.desc()).limit(1)
+        said = (LABELS.c.turn, LABELS.c.source, LABELS.c.text, LABELS.c.value)
+        last = select(*said).where(of_message).order_by(LABELS.c.turn.desc()).limit(1)
         while True:
             found = connection.execute(last).one_or_none()
             if found is not None and (found.source, found.text, found.value) == repeated:

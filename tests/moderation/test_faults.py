@@ -8,10 +8,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from moderation import schema
 from moderation.exceptions import LabelsUnavailableError
 from moderation.labels import Journal
 from tests.moderation.labels import rows, values, verdict
@@ -50,22 +53,44 @@ def test_processes_that_begin_a_journal_at_once_all_write_it(address: str) -> No
     assert ([""] * 4, 1) == ([errors for _, errors in ended], len(names))
 
 
-def test_threads_that_begin_a_journal_at_once_all_write_it(tmp_path: Path) -> None:
-    for attempt in range(5):
-        address = f"sqlite:///{tmp_path / str(attempt)}.db"
-        together = threading.Barrier(6)
+def test_threads_that_begin_a_journal_at_once_all_write_it(tmp_path: Path, postgres: Postgres) -> None:
+    fresh = [f"sqlite:///{tmp_path / str(number)}.db" for number in range(10)]
+    for address in [*fresh, *(postgres.new_database() for _ in range(3))]:
+        together = threading.Barrier(8)
 
         def begin(number: int, address: str = address, together: threading.Barrier = together) -> None:
-            journal = Journal(address)
-            together.wait()
-            journal.record(verdict(1, str(number)))
-            journal.close()
+            with closing(Journal(address)) as journal:
+                together.wait()
+                journal.record(verdict(1, str(number)))
 
-        with ThreadPoolExecutor(6) as threads:
-            list(threads.map(begin, range(6)))
-        journal = Journal(address)
-        assert 6 == len(rows(journal))
-        journal.close()
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(begin, range(8)))
+        with closing(Journal(address)) as journal:
+            assert 8 == len(rows(journal))
+
+
+@pytest.mark.parametrize(("times", "error"), [(3, None), (10**9, "database is locked")])
+def test_two_that_change_a_file_to_a_log_at_once_try_again_and_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, error: str | None
+) -> None:
+    """SQLite then fails one of them at once, whatever its busy timeout says."""
+    left = [times]
+
+    class Contended(sqlite3.Connection):
+        def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+            if "journal_mode" in sql and left[0]:
+                left[0] -= 1
+                raise sqlite3.OperationalError("database is locked")
+            return super().execute(sql, *arguments)
+
+    monkeypatch.setattr(schema, "BUSY_S", 0.3)
+    with closing(sqlite3.connect(tmp_path / "labels.db", factory=Contended)) as connection:
+        if error is None:
+            schema._write_ahead(connection)
+            assert ("wal",) == connection.execute("PRAGMA journal_mode").fetchone()
+        else:
+            with pytest.raises(sqlite3.OperationalError, match=error):
+                schema._write_ahead(connection)
 
 
 def test_what_was_answered_survives_a_writer_that_is_killed_and_nothing_is_half_there(address: str) -> None:
@@ -195,7 +220,7 @@ def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
 def test_an_error_never_shows_a_text(journal: Journal) -> None:
     journal.record(verdict(0))
     with journal.engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE label RENAME COLUMN text TO lost")
+        connection.exec_driver_sql("ALTER TABLE label RENAME COLUMN provenance TO lost")
     with pytest.raises(LabelsUnavailableError) as caught:
         journal.record(verdict(1, text="a very private message"))
     assert "private" not in str(caught.value)
