@@ -150,7 +150,10 @@ def prepare(engine: Engine) -> None:
 
     """
     if engine.dialect.name == "sqlite":
-        Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+        place = Path(str(engine.url.database))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # messages of people: for nobody else's eyes, and SQLite gives its log the same rights
+        os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o600))
     with engine.execution_options(writes=True).begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})

@@ -113,6 +113,13 @@ def test_what_was_answered_survives_a_writer_that_is_killed_and_nothing_is_half_
             assert [("ok",)] == connection.execute("PRAGMA integrity_check").fetchall()
 
 
+def test_a_file_of_labels_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with closing(Journal(f"sqlite:///{tmp_path / 'labels.db'}")) as journal:
+        journal.record(verdict(1))
+        found = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert {"labels.db": 0o600, "labels.db-wal": 0o600, "labels.db-shm": 0o600} == found
+
+
 def test_a_commit_is_on_disk_before_it_is_answered(tmp_path: Path) -> None:
     journal = Journal(f"sqlite:///{tmp_path / 'labels.db'}")
     journal.record(verdict(1))
