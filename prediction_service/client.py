@@ -1,11 +1,13 @@
 """A typed client of the prediction service's native operations. Knows the wire's shapes; no Flask, no model.
 
-Judging is safe to repeat, so that a service that is loading, crowded or being restarted is asked again.
+Judging is safe to repeat, and labels carry a key under which they count once, so that a service that is
+loading, crowded or being restarted is asked again.
 """
 
 import random
 import re
 import time
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
@@ -33,6 +35,7 @@ from prediction_service.wire import (
 PASSING: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 5.0
+LABELS: Final = "/v1alpha1/comments:suggestscore"
 PLACE: Final = re.compile(r"Records\[(\d+)\]")
 Shape = TypeVar("Shape", bound=Wire)
 
@@ -144,6 +147,37 @@ class Client:
         asked = ModerateRequest(message=message, user_id=user_id, channel_id=channel_id)
         return self._post("/moderate", asked, ModerateResponse)
 
+    def label(
+        self,
+        text: str,
+        *,
+        removed: bool,
+        message_id: str = "",
+        community: str = "",
+        attribute: str = "LIKELY_TO_REJECT",
+        idempotency_key: str | None = None,
+    ) -> None:
+        """Give back what a moderator decided; it is on the service's disk when this returns.
+
+        ``message_id`` is the caller's own name for the message, under which a later verdict replaces this
+        one. The key makes repeats one label; each call has its own unless one is given.
+
+        Raises:
+            RefusedError: the label cannot be taken.
+            UnavailableError: the service did not say that it is kept; give it again with the same key.
+
+        """
+        named = {"clientToken": message_id, "communityId": community}
+        asked = {
+            "comment": {"text": text},
+            "attributeScores": {attribute: {"summaryScore": {"value": float(removed)}}},
+            **{field: value for field, value in named.items() if value},
+        }
+        key = idempotency_key or uuid.uuid4().hex
+        answer = self._patiently("POST", LABELS, asked, {"Idempotency-Key": key})
+        if answer.status_code != HTTPStatus.OK:
+            raise self._failure(answer)
+
     def ready(self, timeout: float | None = None) -> Readiness:
         """What the service says about itself, ready or not; asked once.
 
@@ -176,12 +210,15 @@ class Client:
             raise self._failure(answer)
         return self._read(answer, shape)
 
-    def _patiently(self, method: str, path: str, body: Mapping[str, Any]) -> httpx.Response:
+    def _patiently(
+        self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
         """The first answer that is final, or the last one that there was time for."""
         until = time.monotonic() + self._deadline_s
         for tried in range(self._retries + 1):
             try:
-                answer = self._once(method, path, body, _within(self._timeout, until - time.monotonic()))
+                patience = _within(self._timeout, until - time.monotonic())
+                answer = self._once(method, path, body, patience, headers)
             except httpx.HTTPError as error:
                 wait = _wait(tried)
                 if tried == self._retries or time.monotonic() + wait > until:
@@ -195,13 +232,18 @@ class Client:
         raise self._unavailable("was not asked: give retries as 0 or more")
 
     def _once(
-        self, method: str, path: str, body: Mapping[str, Any] | None, patience: httpx.Timeout
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        patience: httpx.Timeout,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         try:
-            return self._http.request(method, path, json=body, timeout=patience)
+            return self._http.request(method, path, json=body, timeout=patience, headers=headers)
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
             # a connection kept from an earlier request was closed meanwhile: that is no failure yet
-            return self._http.request(method, path, json=body, timeout=patience)
+            return self._http.request(method, path, json=body, timeout=patience, headers=headers)
 
     def _read(self, answer: httpx.Response, shape: type[Shape]) -> Shape:
         try:
@@ -211,7 +253,8 @@ class Client:
 
     def _failure(self, answer: httpx.Response) -> ClientError:
         problem, status = _problem(answer), answer.status_code
-        detail = f" ({problem.detail})" if problem else ""
+        said = problem.detail if problem else _google_message(answer)
+        detail = f" ({said})" if said else ""
         message = f"the prediction service at {self._url} answered {status}{detail}"
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return UnauthorizedError(message, status, problem)
@@ -253,6 +296,14 @@ def _problem(answer: httpx.Response) -> Problem | None:
         return Problem.model_validate_json(answer.content)
     except ValidationError:
         return None
+
+
+def _google_message(answer: httpx.Response) -> str:
+    """What is wrong, as the operation that takes labels says it: its errors are Google's."""
+    try:
+        return str(answer.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _moved(refusal: RefusedError, start: int) -> RefusedError:

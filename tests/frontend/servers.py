@@ -95,6 +95,7 @@ class StandIn:
     script: list[Answer] = field(default_factory=list)
     asked: list[list[str]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    idempotency_keys: list[str | None] = field(default_factory=list)
 
     def answer(self, path: str, body: bytes) -> Answer:
         if self.script:
@@ -134,6 +135,7 @@ def stand_in() -> Iterator[StandIn]:
         def do_GET(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             api.keys.append(self.headers.get("Authorization"))
+            api.idempotency_keys.append(self.headers.get("Idempotency-Key"))
             answer = api.answer(self.path, self.rfile.read(length))
             time.sleep(answer.delay_s)
             if answer.cut:

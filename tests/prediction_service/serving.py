@@ -46,10 +46,11 @@ class Server:
     def __init__(self, log: Path, *, wait: bool = True, **options: object) -> None:
         self.port = free_port()
         self.log = log
+        self.labels = f"sqlite:///{log}.labels.db"
         self._wait = wait
         self._environment = {
             "CHATMOD_API_PORT": str(self.port),
-            "CHATMOD_API_LABELS": f"sqlite:///{log}.labels.db",
+            "CHATMOD_API_LABELS": self.labels,
         } | {f"CHATMOD_API_{name.upper()}": str(value) for name, value in options.items()}
 
     def __enter__(self) -> Self:

@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from modeling import bundle as bundles
+from moderation.labels import Journal
 from prediction_service import client as clients
 from prediction_service.client import (
     Client,
@@ -23,6 +25,7 @@ from prediction_service.client import (
 from prediction_service.wire import Record
 from tests.conftest import Messages
 from tests.frontend.servers import Answer, StandIn, stand_in
+from tests.moderation.labels import rows
 from tests.prediction_service.registries import StandIn as Registry
 from tests.prediction_service.serving import Server, free_port
 
@@ -83,6 +86,31 @@ def test_no_messages_have_no_verdicts() -> None:
 def test_verdicts_come_with_the_models_version(client: Client, bundle_dir: Path) -> None:
     [one] = client.predictions(["Thank you!"])
     assert f"sha256:{bundles.load(bundle_dir).digest[:12]}" == one.version
+
+
+def test_a_label_is_kept_once_under_its_key_and_a_later_one_beside_it(
+    client: Client, server: Server, tmp_path: Path
+) -> None:
+    said = {"message_id": "comment:7", "community": "town", "attribute": "TOXICITY"}
+    for removed, key in ((True, "k-1"), (False, None), (True, "k-1")):
+        client.label("you clown", removed=removed, idempotency_key=key, **said)
+    with closing(Journal(server.labels)) as journal:
+        kept = rows(journal)
+    assert [("comment:7", "town", "TOXICITY", 1.0), ("comment:7", "town", "TOXICITY", 0.0)] == [
+        (row["message"], row["community"], row["attribute"], row["value"]) for row in kept
+    ]
+
+
+def test_a_label_that_cannot_be_taken_is_refused_with_the_reason(client: Client) -> None:
+    with pytest.raises(RefusedError, match=r"answered 400 .Comment must be non-empty\."):
+        client.label(" ", removed=True)
+
+
+def test_a_label_is_given_again_under_the_same_key(odd: StandIn) -> None:
+    odd.script = [Answer(503, PROBLEM), Answer(200, {})]
+    Client(odd.url).label("you clown", removed=True)
+    assert 2 == len(odd.idempotency_keys)
+    assert 1 == len(set(odd.idempotency_keys))
 
 
 def test_a_text_is_analyzed_and_explained_where_that_is_asked_for(client: Client, messages: Messages) -> None:
