@@ -1,14 +1,14 @@
-"""The command line: python -m prediction_service {calibrate}."""
+"""The command line: python -m prediction_service {calibrate,keys}."""
 
 import argparse
 import sys
 from typing import Final
 
 from modeling.exceptions import ModelingError
-from prediction_service import calibrate
+from prediction_service import calibrate, keys_command
 from prediction_service.exceptions import ServiceError
 
-COMMANDS: Final = (calibrate,)
+COMMANDS: Final = (calibrate, keys_command)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,6 +9,10 @@ class SettingsError(ServiceError):
     """A setting that is unknown, missing or cannot be read."""
 
 
+class KeysError(ServiceError):
+    """The file of API keys cannot be read or written, or holds no such key."""
+
+
 class RegistryError(ServiceError):
     """The registry could not give the model version that was asked for."""
 

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from prediction_service import logs, master, settings
-from prediction_service.exceptions import CalibrationError, SettingsError
+from prediction_service.exceptions import ServiceError, SettingsError
 
 try:
     options = settings.load()
@@ -23,6 +23,10 @@ threads = options.threads
 preload_app = False
 graceful_timeout = options.graceful_timeout_s
 keepalive = 15
+# bytes of the first line, lines of headers, and bytes of one: more is refused with 414 or 431
+limit_request_line = 4094
+limit_request_fields = 100
+limit_request_field_size = 8190
 worker_tmp_dir = "/tmp"  # noqa: S108 - a heartbeat file without a name; a read-only root leaves nothing else
 control_socket_disable = True
 raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_metrics}"]
@@ -40,7 +44,8 @@ def on_starting(server: Any) -> None:
                 from prediction_service import calibration
 
                 calibration.read(options.calibration)
-        except (CalibrationError, SettingsError) as error:
+            master.check_keys(options)
+        except ServiceError as error:
             sys.exit(str(error))
     master.prepare_metrics(_metrics)
 

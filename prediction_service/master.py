@@ -59,6 +59,19 @@ def check_port(options: Settings) -> None:
         ) from error
 
 
+def check_keys(options: Settings) -> None:
+    """Say at once that the file of API keys is none; one that breaks later leaves the last good keys.
+
+    Raises:
+        KeysError: it cannot be read.
+
+    """
+    if options.keys is not None:
+        from prediction_service import keyfile
+
+        keyfile.read(options.keys)
+
+
 def guard_listeners(server: Any) -> None:
     """Let the master's listening sockets be closed in two steps, once each."""
 

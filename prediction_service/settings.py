@@ -1,11 +1,13 @@
 """The service's settings: CHATMOD_API_* read once into a frozen object; the environment's only reader."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from moderation import address
 from prediction_service.exceptions import SettingsError
@@ -15,6 +17,10 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 DIALECTS: Final = ("records", "perspective", "openai", "azure", "kserve", "mlflow", "analyze", "moderate")
 ATTRIBUTE_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,63}")
 REGISTRY_URL: Final = re.compile(r"https?://[^/@\s]+(/[^@\s]*)?")
+RATE_LIMIT: Final = r"[1-9][0-9]{0,8}/(second|minute|hour|day)"
+ORIGIN: Final = re.compile(r"https?://[a-z0-9.:\[\]-]+|\*")
+PUBLIC_URL: Final = r"https?://[^/@\s?#]+(/[^@\s?#]*)?"
+REDIS_SCHEMES: Final = ("redis", "rediss", "redis+unix", "unix")
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,35 @@ def _attributes(text: str) -> dict[str, str]:
     return mapping
 
 
+def _yes_or_no(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("give 1 or 0")
+    return text == "1"
+
+
+def _redis(text: str) -> Secret:
+    remedy = "give redis://[:PASSWORD@]HOST:PORT/DATABASE, rediss://… or redis+unix://[:PASSWORD@]/PATH"
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in REDIS_SCHEMES and parts.port != 0 and bool(parts.netloc + parts.path)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(remedy)
+    return Secret(f"redis+{text}" if text.startswith("unix:") else text)
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(one.strip() for one in text.split(","))
+    if not all(ORIGIN.fullmatch(one) for one in origins):
+        raise ValueError("give https://HOST[:PORT] in small letters, with commas between several, or *")
+    return origins
+
+
+def _public_url(text: str) -> str:
+    return _matching(PUBLIC_URL, "give http(s)://HOST[:PORT][/PATH], without a query")(text).rstrip("/")
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that an operator can choose; the names are those of CHATMOD_API_* in lower case."""
@@ -106,6 +141,12 @@ class Settings:
     attributes: Mapping[str, str] = field(default_factory=dict)
     calibration: Path | None = None
     labels: Secret = Secret("sqlite:///.chatmod/labels.db")
+    keys: Path | None = None
+    open: bool = False
+    rate_limit: str | None = None
+    redis: Secret | None = None
+    cors_origins: tuple[str, ...] = ()
+    public_url: str | None = None
 
 
 PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
@@ -129,9 +170,15 @@ PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "attributes": _attributes,
     "calibration": Path,
     "labels": lambda text: Secret(address.checked(text)),
+    "keys": Path,
+    "open": _yes_or_no,
+    "rate_limit": _matching(RATE_LIMIT, "give NUMBER/second, /minute, /hour or /day: 600/minute"),
+    "redis": _redis,
+    "cors_origins": _origins,
+    "public_url": _public_url,
 }
 # what may hold a password is not shown, even where it cannot be used
-SECRETS: Final = frozenset({"labels", "registry_token"})
+SECRETS: Final = frozenset({"labels", "redis", "registry_token"})
 
 
 def load(environ: Mapping[str, str] | None = None, *, bundle: Path | None = None) -> Settings:
@@ -140,9 +187,31 @@ def load(environ: Mapping[str, str] | None = None, *, bundle: Path | None = None
     A ``bundle`` that a command line names takes the place of the model that the settings name.
 
     Raises:
-        SettingsError: a name is unknown, a value cannot be read, or no model (or two) is named.
+        SettingsError: a name is unknown, a value cannot be read, no model (or two) is named, or the
+            service would be open to other machines without anybody having said so.
 
     """
+    settings = _read(environ)
+    if bundle is not None:
+        settings = replace(settings, bundle=bundle, model_version=None, model_digest=None)
+    _check_model(settings)
+    _check_access(settings)
+    return settings
+
+
+def keys_file(environ: Mapping[str, str] | None = None) -> Path:
+    """The file of API keys, for commands that serve no model.
+
+    Raises:
+        SettingsError: a setting cannot be used, or this one is missing.
+
+    """
+    if (path := _read(environ).keys) is None:
+        raise SettingsError(f"{PREFIX}KEYS='' names no file: set it to the file that keeps the API keys")
+    return path
+
+
+def _read(environ: Mapping[str, str] | None) -> Settings:
     given = {
         key.removeprefix(PREFIX): value
         for key, value in (os.environ if environ is None else environ).items()
@@ -154,11 +223,7 @@ def load(environ: Mapping[str, str] | None = None, *, bundle: Path | None = None
             f"{PREFIX}{unknown[0]} is no setting of this service: "
             f"remove it, or name one of {', '.join(PREFIX + name for name in known)}"
         )
-    settings = Settings(**{known[name]: _parse(name, text) for name, text in given.items() if text})
-    if bundle is not None:
-        settings = replace(settings, bundle=bundle, model_version=None, model_digest=None)
-    _check_model(settings)
-    return settings
+    return Settings(**{known[name]: _parse(name, text) for name, text in given.items() if text})
 
 
 def _parse(name: str, text: str) -> Any:
@@ -180,6 +245,28 @@ def _check_model(settings: Settings) -> None:
             f"{PREFIX}BUNDLE={str(settings.bundle)!r} and {PREFIX}MODEL_VERSION={settings.model_version!r} "
             "name two models: unset one of them"
         )
+
+
+def _check_access(settings: Settings) -> None:
+    if settings.keys is not None and settings.open:
+        raise SettingsError(
+            f"{PREFIX}KEYS={str(settings.keys)!r} asks for keys and {PREFIX}OPEN='1' for none: "
+            "unset one of them"
+        )
+    if settings.keys is None and not settings.open and not is_loopback(settings.host):
+        raise SettingsError(
+            f"{PREFIX}HOST={settings.host!r} can be reached by other machines and {PREFIX}KEYS='' asks "
+            f"nobody for a key: set {PREFIX}KEYS to a file of keys (python -m prediction_service keys add "
+            f"makes it), or {PREFIX}OPEN=1 where whoever reaches the service may use it"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there; a name that is not localhost counts as not."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def metrics_directory(environ: Mapping[str, str] | None = None) -> Path | None:

@@ -7,7 +7,16 @@ import pytest
 
 from prediction_service.dialects.every import DIALECTS as MODULES
 from prediction_service.exceptions import SettingsError
-from prediction_service.settings import DIALECTS, PARSERS, Settings, load, metrics_directory
+from prediction_service.settings import (
+    DIALECTS,
+    PARSERS,
+    Secret,
+    Settings,
+    is_loopback,
+    keys_file,
+    load,
+    metrics_directory,
+)
 
 BUNDLE = {"CHATMOD_API_BUNDLE": "here"}
 
@@ -44,6 +53,12 @@ def test_every_setting_is_read_by_its_own_name() -> None:
             "CHATMOD_API_DIALECTS": "records",
             "CHATMOD_API_ATTRIBUTES": "TOXICITY=LIKELY_TO_REJECT, hate/threatening=HATE",
             "CHATMOD_API_CALIBRATION": "map.json",
+            "CHATMOD_API_KEYS": "keys.json",
+            "CHATMOD_API_OPEN": "0",
+            "CHATMOD_API_RATE_LIMIT": "600/minute",
+            "CHATMOD_API_REDIS": "redis://:word@redis:6379/1",
+            "CHATMOD_API_CORS_ORIGINS": "https://a.test, http://b.test:8080",
+            "CHATMOD_API_PUBLIC_URL": "https://moderation.test/api/",
         }
     )
     assert settings == Settings(
@@ -64,6 +79,12 @@ def test_every_setting_is_read_by_its_own_name() -> None:
         dialects=("records",),
         attributes={"TOXICITY": "LIKELY_TO_REJECT", "hate/threatening": "HATE"},
         calibration=Path("map.json"),
+        keys=Path("keys.json"),
+        open=False,
+        rate_limit="600/minute",
+        redis=Secret("redis://:word@redis:6379/1"),
+        cors_origins=("https://a.test", "http://b.test:8080"),
+        public_url="https://moderation.test/api",
     )
 
 
@@ -105,6 +126,13 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
         ("ATTRIBUTES", "A=B,", "give ATTRIBUTE=HEAD"),
         ("ATTRIBUTES", "A=B\nX: y", "give ATTRIBUTE=HEAD"),
         ("ATTRIBUTES", "A=B,A=C", "A has two heads: leave one of them"),
+        ("OPEN", "yes", "give 1 or 0"),
+        ("RATE_LIMIT", "0/minute", "give NUMBER/second, /minute, /hour or /day: 600/minute"),
+        ("RATE_LIMIT", "600/fortnight", "give NUMBER/second, /minute, /hour or /day: 600/minute"),
+        ("CORS_ORIGINS", "a.test", "give https://HOST[:PORT] in small letters"),
+        ("CORS_ORIGINS", "https://a.test/", "give https://HOST[:PORT] in small letters"),
+        ("PUBLIC_URL", "moderation.test", "give http(s)://HOST[:PORT][/PATH]"),
+        ("PUBLIC_URL", "https://me:word@moderation.test", "give http(s)://HOST[:PORT][/PATH]"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_key_value_and_remedy(
@@ -143,3 +171,47 @@ def test_a_secret_does_not_show() -> None:
 def test_metrics_are_shared_only_where_gunicorn_says_so() -> None:
     assert metrics_directory({}) is None
     assert metrics_directory({"PROMETHEUS_MULTIPROC_DIR": "shared"}) == Path("shared")
+
+
+@pytest.mark.parametrize("address", ["localhost:6379", "http://:s3cret@redis", "redis://:s3cret@redis:port"])
+def test_a_wrong_secret_is_not_shown_either(address: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        load({**BUNDLE, "CHATMOD_API_REDIS": address})
+    assert str(refusal.value).startswith(
+        "CHATMOD_API_REDIS='***' cannot be used: give redis://[:PASSWORD@]HOST"
+    )
+    assert "s3cret" not in str(refusal.value)
+
+
+def test_a_socket_of_redis_has_both_of_its_names() -> None:
+    expected = Secret("redis+unix:///run/redis.sock?db=1")
+    for address in ("unix:///run/redis.sock?db=1", "redis+unix:///run/redis.sock?db=1"):
+        assert expected == load({**BUNDLE, "CHATMOD_API_REDIS": address}).redis
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_without_keys_the_service_is_for_this_machine(host: str) -> None:
+    assert is_loopback(load({**BUNDLE, "CHATMOD_API_HOST": host}).host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "moderation.test", "localhost.test"])
+def test_for_other_machines_it_needs_keys_or_a_word(host: str) -> None:
+    elsewhere = {**BUNDLE, "CHATMOD_API_HOST": host}
+    with pytest.raises(SettingsError) as refusal:
+        load(elsewhere)
+    assert f"CHATMOD_API_HOST={host!r} can be reached by other machines and CHATMOD_API_KEYS=''" in str(
+        refusal.value
+    )
+    assert load({**elsewhere, "CHATMOD_API_OPEN": "1"}).open
+    assert load({**elsewhere, "CHATMOD_API_KEYS": "keys.json"}).keys == Path("keys.json")
+
+
+def test_keys_and_none_are_refused_together() -> None:
+    with pytest.raises(SettingsError, match=r"CHATMOD_API_KEYS='k' asks for keys and CHATMOD_API_OPEN='1'"):
+        load({**BUNDLE, "CHATMOD_API_KEYS": "k", "CHATMOD_API_OPEN": "1"})
+
+
+def test_commands_that_serve_no_model_need_only_the_file() -> None:
+    assert Path("keys.json") == keys_file({"CHATMOD_API_KEYS": "keys.json"})
+    with pytest.raises(SettingsError, match="CHATMOD_API_KEYS='' names no file"):
+        keys_file({})
