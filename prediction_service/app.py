@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -20,11 +21,13 @@ from werkzeug.exceptions import (
     RequestEntityTooLarge,
 )
 
-from prediction_service import logs, openapi, problems, settings
+from prediction_service import logs, openapi, outside, settings
 from prediction_service.attributes import HEADER, stated
-from prediction_service.dialects.dialect import Dialect, Limits, Service
+from prediction_service.dialects.dialect import Dialect, Limits, Service, tell
 from prediction_service.dialects.every import DIALECTS
 from prediction_service.feedback import Feedback
+from prediction_service.gate import ENDPOINT, UNMATCHED, Gate
+from prediction_service.guard import Guard
 from prediction_service.loader import Loaded, Loader, source
 from prediction_service.metrics import CONTENT_TYPE, Metrics
 from prediction_service.problems import Refusal
@@ -46,8 +49,8 @@ PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live",
 log = structlog.get_logger(__name__)
 
 
-def create_app(options: Settings, loader: Loader, metrics: Metrics) -> Flask:
-    """The application over a loader that somebody else starts."""
+def create_app(options: Settings, loader: Loader, metrics: Metrics, shared: Path | None = None) -> Flask:
+    """The application over a loader that somebody else starts; ``shared`` is its server's directory."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = options.max_body_bytes
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
@@ -58,11 +61,13 @@ def create_app(options: Settings, loader: Loader, metrics: Metrics) -> Flask:
         Limits(options.max_records, options.max_text_chars),
         Feedback(options.labels, metrics),
         options.model_name,
+        options.public_url,
     )
     for dialect in dialects:
         app.register_blueprint(_with_attributes(dialect.blueprint(service), options))
     _add_operations(app, options, loader, metrics)
     _add_descriptions(app, options)
+    _add_guard(app, options, dialects, metrics, shared)
     _add_accounting(app, metrics)
     _add_refusals(app, options, dialects)
     return app
@@ -88,7 +93,7 @@ def wsgi() -> Flask:
         calibration=options.calibration,
     )
     loader.start()
-    return create_app(options, loader, metrics)
+    return create_app(options, loader, metrics, shared)
 
 
 def _moderator(loader: Loader) -> Moderator:
@@ -124,7 +129,7 @@ def _add_operations(app: Flask, options: Settings, loader: Loader, metrics: Metr
         state = loader.current()
         ready = state.status == "ready"
         answer = Response(
-            describe(state, options.model_name).model_dump_json(),
+            describe(state, options.model_name, "keys" if options.keys else "open").model_dump_json(),
             HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE,
             mimetype="application/json",
         )
@@ -140,13 +145,33 @@ def _add_operations(app: Flask, options: Settings, loader: Loader, metrics: Metr
 def _add_descriptions(app: Flask, options: Settings) -> None:
     @app.get("/openapi.json")
     def description() -> Response:
-        described = openapi.document(options, request.root_url.rstrip("/"))
+        described = openapi.document(options, _root(options))
         return Response(json.dumps(described), mimetype="application/json")
 
     @app.get("/docs")
     def docs() -> Response:
-        page = openapi.page(openapi.document(options), options, request.root_url.rstrip("/"))
+        page = openapi.page(openapi.document(options), options, _root(options))
         return Response(page, mimetype="text/html", headers={"Content-Security-Policy": openapi.PAGE_POLICY})
+
+
+def _root(options: Settings) -> str:
+    return options.public_url or request.root_url.rstrip("/")
+
+
+def _add_guard(
+    app: Flask, options: Settings, dialects: Sequence[Dialect], metrics: Metrics, shared: Path | None
+) -> None:
+    """Keys, limits and CORS, around Flask and whatever else answers."""
+    guard = None
+    if options.keys or options.rate_limit:
+        from prediction_service.keyfile import Watched
+        from prediction_service.rate import Limiter
+
+        counts = shared / "limits" if shared else None
+        limiter = partial(Limiter, counts, options.redis, metrics.counted_without_redis)
+        guard = Guard(Watched(options.keys) if options.keys else None, options.rate_limit, limiter)
+    gate = Gate(dialects, guard, options.cors_origins)
+    app.wsgi_app = gate.before(app.wsgi_app)  # type: ignore[assignment, method-assign]
 
 
 def _add_accounting(app: Flask, metrics: Metrics) -> None:
@@ -167,6 +192,7 @@ def _add_accounting(app: Flask, metrics: Metrics) -> None:
             if HTTPStatus.BAD_REQUEST <= status != HTTPStatus.REQUEST_TIMEOUT:
                 _discard_body(environ)
             headers.append(("X-Request-ID", request_id))
+            headers += outside.security(headers)
             _account(environ, status, time.perf_counter() - started, metrics)
             return start_response(said, headers, *error)
 
@@ -179,8 +205,10 @@ def _add_accounting(app: Flask, metrics: Metrics) -> None:
 
 
 def _account(environ: "WSGIEnvironment", status: int, seconds: float, metrics: Metrics) -> None:
-    rule = environ["werkzeug.request"].url_rule
-    method, endpoint = environ["REQUEST_METHOD"], rule.rule if rule else "unmatched"
+    method, endpoint = environ["REQUEST_METHOD"], environ.get(ENDPOINT)
+    if endpoint is None:
+        rule = environ["werkzeug.request"].url_rule
+        endpoint = rule.rule if rule else UNMATCHED
     metrics.answered(method, endpoint, status, seconds)
     write = log.debug if endpoint in PROBES else log.info
     write("request", method=method, endpoint=endpoint, status=status, duration_ms=round(seconds * 1000, 3))
@@ -199,17 +227,8 @@ def _add_refusals(app: Flask, options: Settings, dialects: Sequence[Dialect]) ->
 
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> Response:
-        headers = refusal.headers
-        for dialect in dialects:
-            if dialect.refuse is not None and dialect.owns(request.path):
-                status, shape = dialect.refuse(refusal)
-                headers = {**headers, **dialect.headers(shape)}
-                kind, document = "application/json", shape.model_dump_json(by_alias=True, exclude_unset=True)
-                break
-        else:
-            status, kind = refusal.status, problems.CONTENT_TYPE
-            document = refusal.document(request.path, logs.request_id()).model_dump_json()
-        return Response(document, status, headers=headers, content_type=kind)
+        status, document, headers = tell(dialects, refusal, request.path, logs.request_id())
+        return Response(document, status, headers=headers)
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response | HTTPException:
@@ -223,7 +242,8 @@ def _add_refusals(app: Flask, options: Settings, dialects: Sequence[Dialect]) ->
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
-        log.error("unexpected error", exc_info=error)
+        # an error's own words may hold a message's: its kind and its place are told
+        log.error("unexpected error", error=type(error).__qualname__, at=logs.places(error))
         detail = "an error of the service, not of the request: report it with this request id"
         return refused(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
 

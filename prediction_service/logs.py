@@ -6,6 +6,7 @@ Every request writes a line: so one processor does what structlog has five for, 
 import json
 import logging
 import sys
+import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,6 +15,7 @@ import orjson
 import structlog
 
 RARE: Final = (structlog.processors.StackInfoRenderer(), structlog.processors.ExceptionRenderer())
+PLACES: Final = 40
 UTC_SUFFIX: Final = len("+00:00")
 
 _facts: ContextVar[dict[str, Any] | None] = ContextVar("facts", default=None)
@@ -97,6 +99,20 @@ def _render(_logger: Any, _level: str, event: Any) -> bytes:
 
 def _render_text(logger: Any, level: str, event: Any) -> str:
     return _render(logger, level, event).decode()
+
+
+def places(error: BaseException) -> list[str]:
+    """Where an error came from and what it followed, innermost first, without a word of what it says."""
+    found: list[str] = []
+    cause: BaseException | None = error
+    while cause and len(found) < PLACES:
+        found.append(type(cause).__qualname__)
+        found += [
+            f"{frame.filename}:{frame.lineno} {frame.name}"
+            for frame in reversed(traceback.extract_tb(cause.__traceback__, limit=-PLACES))
+        ]
+        cause = cause.__cause__ or cause.__context__
+    return found[:PLACES]
 
 
 def _name_logger(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:

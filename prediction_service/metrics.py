@@ -44,6 +44,11 @@ class Metrics:
         self._labels = Counter(
             "labels", "Labels stored, by what they say.", ("source", "label"), registry=self._registry
         )
+        self._fallbacks = Counter(
+            "rate_limit_fallbacks",
+            "Requests whose limit was counted by this server alone because Redis did not answer.",
+            registry=self._registry,
+        )
         self._model = Gauge(
             "model_info",
             "1 for the model that is served.",
@@ -85,6 +90,10 @@ class Metrics:
         """Count labels that were stored, each by whether it says removed."""
         for one in removed:
             self._labels.labels(source, "removed" if one else "kept").inc()
+
+    def counted_without_redis(self) -> None:
+        """Note a request that Redis was to count, and did not."""
+        self._fallbacks.inc()
 
     def serves(self, version: str, digest: str, kind: str) -> None:
         """Say which model answers."""

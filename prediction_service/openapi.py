@@ -10,6 +10,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from prediction_service import access
 from prediction_service.attributes import HEADER
 from prediction_service.dialects.dialect import Answer, Content, Described, Parameter
 from prediction_service.dialects.every import DIALECTS
@@ -79,7 +80,11 @@ def describe(tagged: Sequence[tuple[str, Described]], settings: Settings, root: 
     paths: dict[str, dict[str, Any]] = {}
     for tag, one in tagged:
         mapped = bool(settings.attributes) and tag != TAG
-        paths.setdefault(one.path, {})[one.method] = _operation(one, tag, references, mapped=mapped)
+        dialect = None if tag == TAG else DIALECTS.get(tag)
+        refused = access.answers(dialect, one, settings)
+        paths.setdefault(one.path, {})[one.method] = _operation(
+            one, tag, references, refused, mapped=mapped
+        ) | access.security(dialect, one, settings)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -91,7 +96,12 @@ def describe(tagged: Sequence[tuple[str, Described]], settings: Settings, root: 
         "servers": [{"url": root}],
         "tags": [{"name": tag} for tag in dict.fromkeys(tag for tag, _ in tagged)],
         "paths": paths,
-        "components": {"schemas": definitions, "headers": HEADERS, "parameters": {REQUEST_ID: OFFERED_ID}},
+        "components": {
+            "schemas": definitions,
+            "headers": HEADERS,
+            "parameters": {REQUEST_ID: OFFERED_ID},
+            **access.schemes(settings),
+        },
     }
 
 
@@ -122,7 +132,9 @@ def _schemas(operations: list[Described]) -> tuple[Modes, dict[str, Any]]:
     return {key: references[key] for key in shapes}, definitions
 
 
-def _operation(one: Described, tag: str, references: Modes, *, mapped: bool) -> dict[str, Any]:
+def _operation(
+    one: Described, tag: str, references: Modes, refused: Mapping[str, Answer], *, mapped: bool
+) -> dict[str, Any]:
     described: dict[str, Any] = {"operationId": one.name, "tags": [tag], "summary": one.summary}
     if one.description:
         described["description"] = one.description
@@ -139,7 +151,7 @@ def _operation(one: Described, tag: str, references: Modes, *, mapped: bool) -> 
     failed = {"500": Answer(FAILED, (Content(one.refusal, one.refusal_type),))}
     described["responses"] = {
         status: _response(status, answer, references, mapped=mapped)
-        for status, answer in sorted((failed | answers).items())
+        for status, answer in sorted((failed | dict(refused) | answers).items())
     }
     return described
 

@@ -20,6 +20,12 @@ REMEDIES: Final = {
     "model_type": "give an object",
     "model_attributes_type": "give an object",
 }
+# what is wrong with a key, by the names that dialects translate (see guard.py)
+KEY_MISSING: Final = "missing_api_key"
+KEY_INVALID: Final = "invalid_api_key"
+KEYS_DIFFER: Final = "several_api_keys"
+SCOPE_MISSING: Final = "missing_scope"
+RATE_EXCEEDED: Final = "rate_limit_exceeded"
 IDS: Final = frozenset({"message_id", "user_id", "channel_id"})
 ID_REMEDY: Final = "give a string of at most 512 characters, or a whole number of at most 64 bits"
 

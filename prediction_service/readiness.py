@@ -3,14 +3,23 @@
 from modeling.policy import Threshold
 from prediction_service.calibration import Calibration
 from prediction_service.loader import Loaded, State
-from prediction_service.wire import CalibrationInfo, DataInfo, ModelInfo, PolicyInfo, Readiness, ThresholdInfo
+from prediction_service.wire import (
+    Access,
+    CalibrationInfo,
+    DataInfo,
+    ModelInfo,
+    PolicyInfo,
+    Readiness,
+    ThresholdInfo,
+)
 
 
-def describe(state: State, model_name: str) -> Readiness:
+def describe(state: State, model_name: str, access: Access = "open") -> Readiness:
     """The state, with the model, its policy and its data once there is one."""
     if state.loaded is None or state.moderator is None:
-        return Readiness(status=state.status, detail=state.detail)
+        return Readiness(status=state.status, detail=state.detail, access=access)
     return Readiness(
+        access=access,
         status=state.status,
         detail=state.detail,
         model=_model(state.loaded, model_name),

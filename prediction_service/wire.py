@@ -9,6 +9,7 @@ API_VERSION = "1.0"
 SEED_MODEL = "chat-moderation-model"
 MAX_INT64 = 2**63 - 1
 Action = Literal["allow", "flag", "remove"]
+Access = Literal["open", "keys"]
 ShortText = Annotated[StrictStr, Field(max_length=512)]
 Score = Annotated[float, Field(ge=0, le=1)]
 WholeNumber = Annotated[StrictInt, Field(ge=-MAX_INT64 - 1, le=MAX_INT64)]
@@ -193,6 +194,7 @@ class Readiness(Wire):
 
     status: Literal["ready", "loading", "failed"]
     detail: str
+    access: Access = Field(default="open", description="Whether judging needs an API key.")
     model: ModelInfo | None = None
     policy: PolicyInfo | None = None
     data: DataInfo | None = None

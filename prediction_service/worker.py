@@ -27,6 +27,8 @@ from gunicorn.http.errors import (
 )
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from prediction_service.logs import places
+from prediction_service.outside import PLAIN, lines
 from prediction_service.problems import CONTENT_TYPE, Refusal
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ MALFORMED: Final[dict[type[BaseException], HTTPStatus]] = {
     UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
     ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
 }
+SECURITY: Final = tuple(lines(PLAIN))
 HARMLESS: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED})
 
 
@@ -90,14 +93,18 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         except OSError:
             self._drop(conn)
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """Refuse what is no HTTP as everything else is refused: with a problem document and an id."""
-        if not isinstance(exc, ParseException):
-            super().handle_error(req, client, addr, exc)
-            return
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:  # noqa: ARG002 - the base's own
+        """Refuse what is no HTTP as everything else is refused: with a problem document and an id.
+
+        The base would log the address of a request, or what is wrong in it: a key may stand in either.
+        """
+        kind = type(exc).__name__
         status = MALFORMED.get(type(exc), HTTPStatus.BAD_REQUEST)
-        refusal = Refusal(status, f"this is no HTTP request that can be read ({exc}): mend the client")
-        request_id = uuid.uuid4().hex
+        detail = f"this is no HTTP request that can be read ({kind}): mend the client"
+        if not isinstance(exc, ParseException):
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            detail = "an error of the service, not of the request: report it with this request id"
+        refusal, request_id = Refusal(status, detail), uuid.uuid4().hex
         body = refusal.document("", request_id).model_dump_json().encode()
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}",
@@ -105,8 +112,12 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
             f"Content-Type: {CONTENT_TYPE}",
             f"Content-Length: {len(body)}",
             f"X-Request-ID: {request_id}",
+            *SECURITY,
         )
-        self.log.warning("request %s cannot be read: %s", request_id, type(exc).__name__)
+        if isinstance(exc, ParseException):
+            self.log.warning("request %s cannot be read: %s", request_id, kind)
+        else:
+            self.log.error("request %s met an unexpected error: %s", request_id, places(exc))
         with contextlib.suppress(OSError):
             client.sendall("\r\n".join((*head, "", "")).encode() + body)
 

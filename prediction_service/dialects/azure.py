@@ -15,7 +15,15 @@ from modeling.text import clean
 from prediction_service import severity
 from prediction_service.dialects import body
 from prediction_service.dialects.dialect import Described, Dialect, Limits, Parameter, Service
-from prediction_service.problems import Refusal, invalid, shown
+from prediction_service.problems import (
+    KEY_INVALID,
+    KEY_MISSING,
+    RATE_EXCEEDED,
+    SCOPE_MISSING,
+    Refusal,
+    invalid,
+    shown,
+)
 from prediction_service.service import Moderator
 from prediction_service.settings import PREFIX
 from prediction_service.wire import FieldError, Wire
@@ -33,6 +41,8 @@ OUTPUT_TYPES: Final[Mapping[str, Callable[[float, str, Policy], int]]] = {
     "EightSeverityLevels": severity.eight,
 }
 SHORT_EXAMPLE: Final = '{"text": "Thank you!"}'
+# its gateway, which stands before the service, tells these by their numbers
+KEY_CODES: Final = {KEY_MISSING: "401", KEY_INVALID: "401", SCOPE_MISSING: "403", RATE_EXCEEDED: "429"}
 CODES: Final = {
     HTTPStatus.UNAUTHORIZED: "401",
     HTTPStatus.FORBIDDEN: "403",
@@ -206,7 +216,7 @@ def refuse(refusal: Refusal) -> tuple[HTTPStatus, AzureError]:
     status = refusal.status
     if status is HTTPStatus.UNPROCESSABLE_ENTITY:
         status = HTTPStatus.BAD_REQUEST
-    code = refusal.code or CODES.get(status, "InvalidRequestBody")
+    code = KEY_CODES.get(refusal.code) or refusal.code or CODES.get(status, "InvalidRequestBody")
     details = [
         AzureDetail(code=code, message=f"{one.field} is {one.value}: {one.remedy}", target=one.field)
         for one in refusal.errors

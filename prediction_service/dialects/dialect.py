@@ -11,9 +11,11 @@ from modeling.policy import Decision
 from prediction_service import logs
 from prediction_service.feedback import Feedback
 from prediction_service.metrics import Metrics
-from prediction_service.problems import Refusal
+from prediction_service.problems import CONTENT_TYPE, Refusal
 from prediction_service.service import Moderator
 from prediction_service.wire import Problem, Wire
+
+Access = Literal["key", "labels", "open"]
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Service:
-    """What a dialect is given; ``moderator`` refuses while no bundle is ready."""
+    """What a dialect is given; ``moderator`` refuses while no bundle is ready.
+
+    ``public_url`` is the address under which clients reach it, where the operator names one.
+    """
 
     moderator: Callable[[], Moderator]
     metrics: Metrics
     limits: Limits
     feedback: Feedback
     model_name: str = "chat-moderation"
+    public_url: str | None = None
 
     def decide(self, judge: Moderator, messages: Sequence[str], parts: Sequence[str] = ()) -> list[Decision]:
         """Decide on messages, and on ``parts`` of them after these, in one call; only messages count."""
@@ -79,7 +85,8 @@ class Described:
     ``answer`` is what 200 brings (None: a JSON object of no shape of ours), ``meaning`` says so, and is
     empty where 200 is not answered; ``answers`` has further statuses, and replaces those it has in common
     with ``refusals``. ``requests`` has the request's media types beside ``request`` in JSON. A path is
-    Flask's, with ``{name}`` where a parameter stands.
+    Flask's, with ``{name}`` where a parameter stands. ``access`` says what key it needs: one with the
+    dialect's scope, one with that for labels, or none, as probes and descriptions do.
     """
 
     method: str
@@ -98,6 +105,7 @@ class Described:
     requests: tuple[Content, ...] = ()
     answers: Mapping[str, Answer] = field(default_factory=dict)
     description: str = ""
+    access: Access = "key"
 
     def every_parameter(self) -> tuple[Parameter, ...]:
         """Those of ``query`` and ``parameters``."""
@@ -139,3 +147,17 @@ class Dialect:
     def owns(self, path: str) -> bool:
         """Whether a path is this dialect's, whatever is there."""
         return any(path == prefix or path.startswith(f"{prefix}/") for prefix in self.prefixes)
+
+
+def tell(
+    dialects: Sequence[Dialect], refusal: Refusal, path: str, request_id: str
+) -> tuple[HTTPStatus, str, dict[str, str]]:
+    """Status, body and headers of a refusal, in the shape of the dialect whose path it is."""
+    for dialect in dialects:
+        if dialect.refuse is not None and dialect.owns(path):
+            status, shape = dialect.refuse(refusal)
+            document = shape.model_dump_json(by_alias=True, exclude_unset=True)
+            kind = {"Content-Type": "application/json"}
+            return status, document, {**kind, **refusal.headers, **dialect.headers(shape)}
+    document = refusal.document(path, request_id).model_dump_json()
+    return refusal.status, document, {"Content-Type": CONTENT_TYPE, **refusal.headers}

@@ -6,11 +6,13 @@ from typing import Annotated, Any, Final
 from pydantic import ConfigDict, Field, StrictStr
 from pydantic.alias_generators import to_camel
 
-from prediction_service.problems import Refusal
+from prediction_service.problems import KEY_INVALID, KEY_MISSING, RATE_EXCEEDED, SCOPE_MISSING, Refusal
 from prediction_service.wire import Wire
 
 PROBABILITY: Final = "PROBABILITY"
+DOMAIN: Final = "googleapis.com"
 ERROR: Final = "type.googleapis.com/google.commentanalyzer.v1alpha1.Error"
+REASONS: Final = "type.googleapis.com/google.rpc.ErrorInfo"
 VIOLATIONS: Final = "type.googleapis.com/google.rpc.BadRequest"
 STATUSES: Final = {
     HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED",
@@ -21,6 +23,15 @@ STATUSES: Final = {
     HTTPStatus.TOO_MANY_REQUESTS: "RESOURCE_EXHAUSTED",
     HTTPStatus.INTERNAL_SERVER_ERROR: "INTERNAL",
     HTTPStatus.SERVICE_UNAVAILABLE: "UNAVAILABLE",
+}
+
+
+# Google refuses a request without a key with 403, and a key that is none with 400
+KEYS: Final = {
+    KEY_MISSING: (HTTPStatus.FORBIDDEN, "CREDENTIALS_MISSING"),
+    KEY_INVALID: (HTTPStatus.BAD_REQUEST, "API_KEY_INVALID"),
+    SCOPE_MISSING: (HTTPStatus.FORBIDDEN, "API_KEY_SERVICE_BLOCKED"),
+    RATE_EXCEEDED: (HTTPStatus.TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED"),
 }
 
 
@@ -170,7 +181,10 @@ def refuse(refusal: Refusal) -> tuple[HTTPStatus, GoogleError]:
     if status is HTTPStatus.UNPROCESSABLE_ENTITY:
         status = HTTPStatus.BAD_REQUEST
     details: list[dict[str, Any]] = []
-    if status is HTTPStatus.BAD_REQUEST:
+    if refusal.code in KEYS:
+        status, reason = KEYS[refusal.code]
+        details.append({"@type": REASONS, "reason": reason, "domain": DOMAIN})
+    elif status is HTTPStatus.BAD_REQUEST:
         details.append({"@type": ERROR, "errorType": refusal.code or "INVALID_REQUEST"})
     if refusal.errors:
         violations = [

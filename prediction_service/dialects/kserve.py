@@ -175,6 +175,7 @@ def _get(path: str, name: str, summary: str, answer: type[Wire], **others: Any) 
         meaning="The answer.",
         refusal=KserveError,
         refusal_type=JSON,
+        access="open",
         **others,
     )
 

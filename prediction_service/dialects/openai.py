@@ -214,11 +214,17 @@ def refuse(refusal: Refusal) -> tuple[HTTPStatus, OpenAIError]:
         status = HTTPStatus.BAD_REQUEST
     fault = OpenAIFault(
         message=refusal.detail,
-        type="server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error",
+        type=_type(status),
         param=refusal.errors[0].field if refusal.errors else None,
         code=refusal.code or None,
     )
     return status, OpenAIError(error=fault)
+
+
+def _type(status: HTTPStatus) -> str:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "server_error"
+    return "requests" if status is HTTPStatus.TOO_MANY_REQUESTS else "invalid_request_error"
 
 
 DIALECT: Final = Dialect(

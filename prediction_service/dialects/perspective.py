@@ -59,7 +59,8 @@ def blueprint(service: Service) -> Blueprint:
         if version != discovery.VERSION:
             detail = f"version is {shown(version)}: ask for {discovery.VERSION}"
             raise Refusal(HTTPStatus.NOT_FOUND, detail)
-        return Response(discovery.document(request.root_url), mimetype="application/json")
+        root = f"{service.public_url}/" if service.public_url else request.root_url
+        return Response(discovery.document(root), mimetype="application/json")
 
     return routes
 
@@ -157,6 +158,7 @@ DIALECT: Final = Dialect(
             method="get",
             path="/$discovery/rest",
             name="discoverPerspective",
+            access="open",
             summary="Perspective: the discovery document that Google's clients are built from",
             query={"version": "v1alpha1"},
             answer=None,

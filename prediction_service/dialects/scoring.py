@@ -184,6 +184,7 @@ DIALECT: Final = Dialect(
                 refusal=MlflowError,
                 refusal_type="application/json",
                 refusals=UNREADY,
+                access="open",
             )
             for path, name in (("/ping", "ping"), ("/health", "health"))
         ),
@@ -195,6 +196,7 @@ DIALECT: Final = Dialect(
             answers={"200": Answer("A version of MLflow.", (PLAIN,))},
             refusal=MlflowError,
             refusal_type="application/json",
+            access="open",
         ),
     ),
 )

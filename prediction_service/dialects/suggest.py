@@ -170,6 +170,7 @@ SUGGEST: Final = Described(
     method="post",
     path=PATH,
     name="suggestCommentScore",
+    access="labels",
     summary="Perspective: say what moderators decided about a comment",
     query={"key": "An API key, as Google's clients send it."},
     parameters=(Parameter(KEY_HEADER, "header", "A request whose key came before changes nothing."),),

@@ -43,11 +43,19 @@ def request_bytes(body: bytes) -> bytes:
 class Server:
     """gunicorn as `make serve` starts it, on a free port, stopped with SIGTERM at the end."""
 
-    def __init__(self, log: Path, *, wait: bool = True, **options: object) -> None:
+    def __init__(
+        self,
+        log: Path,
+        *,
+        wait: bool = True,
+        app: str = "prediction_service.app:wsgi()",
+        **options: object,
+    ) -> None:
         self.port = free_port()
         self.log = log
         self.labels = f"sqlite:///{log}.labels.db"
         self._wait = wait
+        self._app = app
         self._environment = {
             "CHATMOD_API_PORT": str(self.port),
             "CHATMOD_API_LABELS": self.labels,
@@ -56,7 +64,7 @@ class Server:
     def __enter__(self) -> Self:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", CONF, "prediction_service.app:wsgi()"],
+                [sys.executable, "-m", "gunicorn", "-c", CONF, self._app],
                 env=self._environment,
                 cwd=ROOT,
                 stdout=log,

@@ -295,3 +295,39 @@ def test_the_page_shows_endpoints_schemas_limits_and_an_example(client: FlaskCli
 )
 def test_a_type_reads_as_one_short_line(schema: dict[str, Any], expected: str) -> None:
     assert kind_of(schema) == expected
+
+
+def test_without_keys_and_limits_it_knows_of_neither() -> None:
+    described = document(SETTINGS)
+    assert "securitySchemes" not in described["components"]
+    for operation in operations(described).values():
+        assert "security" not in operation
+        assert {"401", "403", "429"}.isdisjoint(operation["responses"])
+
+
+def test_with_keys_it_says_where_they_go_and_how_each_dialect_refuses() -> None:
+    described = document(Settings(keys=Path("keys.json")))
+    OpenAPIV31SpecValidator(described).validate()
+    known = operations(described)
+    carriers = ["bearer", "header", "google", "azure"]
+    assert [*carriers, "query"] == list(described["components"]["securitySchemes"])
+    for name, dialect in DIALECTS.items():
+        own = {"400", "403", "429"} if name == "perspective" else {"401", "403", "429"}
+        for one in dialect.operations:
+            operation = known[one.path, one.method]
+            if one.access == "open":
+                assert "security" not in operation
+                continue
+            ways = [*carriers, "query"] if name == "perspective" else carriers
+            assert [{way: []} for way in ways] == operation["security"]
+            assert own <= set(operation["responses"])
+            assert "Retry-After" in operation["responses"]["429"]["headers"]
+            [kind] = operation["responses"]["403"]["content"]
+            assert one.refusal_type == kind
+    assert "security" not in known["/readyz", "get"]
+
+
+def test_with_a_limit_alone_it_says_only_that() -> None:
+    known = operations(document(Settings(rate_limit="1/day")))
+    assert "429" in known["/predict", "post"]["responses"]
+    assert "401" not in known["/predict", "post"]["responses"]

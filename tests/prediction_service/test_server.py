@@ -20,13 +20,15 @@ from tests.prediction_service.serving import CONF, ROOT, Server, free_port, reco
 
 HEAVY = {
     "httpx",
+    "limits",
     "matplotlib",
     "mlflow",
     "pandas",
     "psycopg",
+    "redis",
     "scipy",
-    "skops",
     "sklearn",
+    "skops",
     "sqlalchemy",
     "torch",
     "workflow",

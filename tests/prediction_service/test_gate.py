@@ -1,0 +1,95 @@
+"""The gate around every route: no path that a dialect answers is left open by chance."""
+
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from prediction_service.app import create_app
+from prediction_service.dialects.every import DIALECTS
+from prediction_service.gate import Places
+from prediction_service.loader import Loader
+from prediction_service.metrics import Metrics
+from prediction_service.settings import Settings
+from tests.prediction_service.guarded import add
+
+OPEN = {
+    (operation.method.upper(), operation.path)
+    for dialect in DIALECTS.values()
+    for operation in dialect.operations
+    if operation.access == "open"
+}
+
+
+def never() -> object:
+    raise AssertionError
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Flask:
+    add(tmp_path / "keys.json")
+    loader = Loader(never, retry=False)  # type: ignore[arg-type]
+    return create_app(Settings(keys=tmp_path / "keys.json"), loader, Metrics())
+
+
+def routes(app: Flask) -> list[tuple[str, str]]:
+    return [
+        (method, re.sub(r"<[^>]+>", "{any}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.partition(".")[0] in DIALECTS
+        for method in rule.methods or ()
+    ]
+
+
+def test_what_is_open_is_a_list_that_somebody_wrote() -> None:
+    models = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
+    described = {f"{model}{what}" for model in models for what in ("", "/config", "/ready")}
+    probes = {"/v2", "/v2/health/live", "/v2/health/ready", "/ping", "/health", "/version"}
+    assert {("GET", path) for path in {"/$discovery/rest", *probes, *described}} == OPEN
+
+
+def test_every_other_route_of_a_dialect_asks_for_a_key(app: Flask) -> None:
+    client = app.test_client()
+    opened = {(method, re.sub(r"{[^}]+}", "{any}", path)) for method, path in OPEN}
+    asked = {
+        (method, path): client.open(path.replace("{any}", "x"), method=method).status_code
+        for method, path in routes(app)
+    }
+    assert len(asked) > len(DIALECTS)
+    assert set() == {
+        route for route, status in asked.items() if status not in (401, 403) and route not in opened
+    } - {("HEAD", path) for _, path in opened}
+
+
+def test_a_refused_request_is_counted_under_its_route_and_never_under_what_was_written(app: Flask) -> None:
+    client = app.test_client()
+    client.post("/predict")
+    client.post("/predict/someone-wrote-this")
+    page = client.get("/metrics").text
+    assert 'http_requests_total{endpoint="/predict",method="POST",status="401"} 1.0' in page
+    assert 'http_requests_total{endpoint="unmatched",method="POST",status="401"} 1.0' in page
+    assert "wrote" not in page
+
+
+def test_a_refusal_has_an_id_and_no_body_for_head(app: Flask) -> None:
+    client = app.test_client()
+    answer = client.post("/predict", headers={"X-Request-ID": "mine"})
+    assert ("mine", "mine") == (answer.headers["X-Request-ID"], answer.json["request_id"])
+    assert (401, b"") == (client.head("/predict").status_code, client.head("/predict").data)
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        ("/predict", "/predict"),
+        ("/predict/more", "unmatched"),
+        ("/predictions", None),
+        ("/healthz", None),
+        ("/", None),
+        ("", None),
+    ],
+)
+def test_a_path_has_its_place(path: str, rule: str | None) -> None:
+    place = Places(DIALECTS.values()).find(path)
+    assert rule == (place.rule if place else None)
