@@ -11,7 +11,7 @@ export CHATMOD_FRESH := $(FRESH)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run train serve ui test lint format ci bench lock system clean
+.PHONY: help run train serve ui test lint format ci audit bench lock system clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -41,6 +41,9 @@ format: $(ENV)/.ready ## let ruff mend what it can
 	$(ENV)/bin/ruff check --fix . && $(ENV)/bin/ruff format .
 
 ci: lint test ## what CI runs
+
+audit: $(ENV)/.ready ## look the pinned requirements up among the known vulnerabilities (asks the network)
+	for each in requirements/*.lock; do $(ENV)/bin/pip-audit --strict --disable-pip --require-hashes -r $$each || exit 1; done
 
 bench: $(ENV)/.ready ## every benchmark, one after the other
 	for each in benchmarks/[a-z]*.py; do $(RUN) -m benchmarks.$$(basename $$each .py) || exit 1; done

@@ -21,14 +21,15 @@ LOOK_TIMEOUT_S: Final = 2.0
 class Client:
     """A client of one prediction service; any number of threads may use it."""
 
-    def __init__(self, api_url: str, timeout_s: float) -> None:
-        """A client that has not connected yet."""
+    def __init__(self, api_url: str, timeout_s: float, api_key: str = "") -> None:
+        """A client that has not connected yet; ``api_key`` where the service asks for one."""
         self._url = api_url
         self._look_timeout_s = min(timeout_s, LOOK_TIMEOUT_S)
         # The service is a neighbour: a proxy meant for the outside world would not find it. An author
         # waits for the answer: what is to become of the message meanwhile is the operator's choice.
         self._service = service.Client(
             api_url,
+            api_key=api_key or None,
             timeout=httpx.Timeout(timeout_s, connect=self._look_timeout_s),
             retries=0,
             deadline_s=timeout_s,

@@ -33,6 +33,6 @@ def open_resources(settings: Settings) -> Resources:
 
     """
     room = Room.open(settings.room_url, settings.room_name)
-    client = Client(settings.api_url, settings.timeout_s)
+    client = Client(settings.api_url, settings.timeout_s, settings.api_key)
     delivery = Delivery(room, client, settings.on_unavailable, settings.max_message_chars)
     return Resources(settings, room, client, delivery, Watch(client, delivery, settings.refresh_s))

@@ -22,12 +22,13 @@ MAX_NAME: Final = 64
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything about this chat that an operator may choose.
+    """Everything about this chat that an operator may choose; ``api_key`` does not show in its repr.
 
     ``room_url`` is SQLAlchemy's URL, whose text and repr show a password as ``***``.
     """
 
     api_url: str = "http://127.0.0.1:9696"
+    api_key: str = field(default="", repr=False)
     room_url: URL = field(default_factory=lambda: make_url("sqlite:///.chatmod/chat.db"))
     on_unavailable: OnUnavailable = "hold"
     refresh_s: float = 1.0
@@ -90,6 +91,12 @@ def _web_address(key: str, text: str) -> str:
     return text.rstrip("/")
 
 
+def _secret(key: str, text: str) -> str:
+    if not re.fullmatch(r"[!-~]+", text):
+        raise _error(key, "***", "is not a key: give it as `keys add` printed it")
+    return text
+
+
 def _room_address(key: str, text: str) -> URL:
     remedy = "give sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"
     try:
@@ -144,6 +151,7 @@ def _name(key: str, text: str) -> str:
 
 PARSERS: Final[Mapping[str, Callable[[str, str], Any]]] = {
     "api_url": _web_address,
+    "api_key": _secret,
     "room_url": _room_address,
     "on_unavailable": _one_of(get_args(OnUnavailable)),
     "refresh_s": _seconds(0.2, 60),

@@ -10,6 +10,8 @@ from frontend.messages import Decision
 from modeling import bundle
 from tests.conftest import Messages
 from tests.frontend.servers import Answer, StandIn, free_port, gunicorn
+from tests.prediction_service.guarded import add
+from tests.prediction_service.serving import Server
 
 PROBLEM = {
     "type": "about:blank",
@@ -145,3 +147,13 @@ def test_the_real_service_is_understood(bundle_dir: Path, messages: Messages, tm
     assert readiness.policy
     assert {readiness.model.version} == {decision.model_version for decision in decisions}
     assert (loaded.digest, loaded.policy.version) == (readiness.model.digest, readiness.policy.version)
+
+
+def test_a_service_that_asks_for_a_key_gets_the_one_that_was_set(bundle_dir: Path, tmp_path: Path) -> None:
+    key = add(tmp_path / "keys.json", "records")
+    with Server(tmp_path / "log", bundle=bundle_dir, workers=1, keys=tmp_path / "keys.json") as server:
+        url = f"http://127.0.0.1:{server.port}"
+        assert 1 == len(Client(url, 5, key.secret).predict(["hello"]))
+        with pytest.raises(ServiceUnavailableError, match=r"answered 401 \(there is no API key"):
+            Client(url, 5).predict(["hello"])
+        assert "keys" == Client(url, 5).readiness().access

@@ -26,6 +26,7 @@ def test_every_setting_can_be_chosen() -> None:
     chosen = from_environ(
         {
             "CHATMOD_UI_API_URL": "http://api:80/",
+            "CHATMOD_UI_API_KEY": "cm_word",
             "CHATMOD_UI_ROOM_URL": "postgresql+psycopg://me:secret@db:5432/chat",
             "CHATMOD_UI_ON_UNAVAILABLE": "refuse",
             "CHATMOD_UI_REFRESH_S": "0.5",
@@ -49,6 +50,8 @@ def test_every_setting_can_be_chosen() -> None:
         chosen.history,
     ) == ("https://mlflow.example", 280, "attic", 50)
     assert chosen.room_url.password == "secret"
+    assert "cm_word" == chosen.api_key
+    assert "cm_word" not in repr(chosen)
 
 
 def test_every_setting_has_its_parser() -> None:
@@ -124,6 +127,12 @@ def test_a_password_is_never_shown() -> None:
     with pytest.raises(SettingsError) as caught:
         from_environ({"CHATMOD_UI_ROOM_URL": "mysql://me:topsecret@db/chat"})
     assert "topsecret" not in str(caught.value)
+
+
+def test_a_wrong_key_is_not_shown_either() -> None:
+    with pytest.raises(SettingsError, match=r"CHATMOD_UI_API_KEY='\*\*\*' is not a key") as caught:
+        from_environ({"CHATMOD_UI_API_KEY": "cm_top secret"})
+    assert "secret" not in str(caught.value)
 
 
 def test_settings_cannot_be_changed_afterwards() -> None:
