@@ -26,14 +26,15 @@ Slots = npt.NDArray[np.uint32]
 Counts = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
 
+# Constants are arrays without a dimension: NumPy turns its own scalars into such on each use.
 _BASE: Final = 0x9E3779B97F4A7C15  # odd, hence invertible modulo 2**64
-_MIX: Final = np.uint64(0xFF51AFD7ED558CCD)
-_FOLD: Final = np.uint64(0xC4CEB9FE1A85EC53)
-_HALF: Final = np.uint64(33)
-_CUT: Final = np.uint64(64 - BITS)
+_MIX: Final = np.array(0xFF51AFD7ED558CCD, dtype=np.uint64)
+_FOLD: Final = np.array(0xC4CEB9FE1A85EC53, dtype=np.uint64)
+_HALF: Final = np.array(33, dtype=np.uint64)
+_CUT: Final = np.array(64 - BITS, dtype=np.uint64)
 # So that the word "cat" and the letters "cat" fall into different slots, and pairs into yet others.
-_WORD_SEED: Final = np.uint64(0xE7037ED1A0B428DB)
-_PAIR: Final = np.uint64(0xD6E8FEB86659FD93)
+_WORD_SEED: Final = np.array(0xE7037ED1A0B428DB, dtype=np.uint64)
+_PAIR: Final = np.array(0xD6E8FEB86659FD93, dtype=np.uint64)
 _LAST_PLANE_0: Final = 0xFFFF
 # Letters, digits and the underscore; what lies beyond plane 0 (emoji, rare scripts) counts as a letter.
 _LETTERS: Final = [chr(code).isalnum() or chr(code) == "_" for code in range(_LAST_PLANE_0)]
@@ -75,8 +76,9 @@ def ngram_slots(text: str) -> Slots:
     up, down = _POWERS.upto(len(codes))
     prefix = np.empty(len(codes) + 1, dtype=np.uint64)
     prefix[0] = 0
-    np.multiply(codes, up, out=prefix[1:])
-    np.cumsum(prefix[1:], out=prefix[1:])
+    sums = prefix[1:]
+    np.multiply(codes, up, out=sums)
+    np.add.accumulate(sums, out=sums)
     runs = [(n, max(0, len(codes) + 1 - n)) for n in CHAR_NGRAMS]
     words = _words(codes, prefix, down)
     hashes = np.empty(sum(count for _, count in runs) + max(0, 2 * len(words) - 1), dtype=np.uint64)
@@ -104,7 +106,7 @@ def word_places(text: str) -> tuple[Counts, Counts]:
 
 def _word_places(codes: Slots) -> tuple[Counts, Counts]:
     inside = _IN_WORD.take(codes, mode="clip")
-    edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
+    edges: Counts = (inside[1:] != inside[:-1]).nonzero()[0] + 1
     starts, ends = edges[::2], edges[1::2]
     long = ends - starts > 1
     return starts[long], ends[long]
@@ -126,10 +128,11 @@ def ngram_counts(text: str) -> tuple[Slots, Counts]:
     first = np.empty(len(slots), dtype=np.bool_)
     first[:1] = True
     np.not_equal(slots[1:], slots[:-1], out=first[1:])
-    starts = np.flatnonzero(first)
-    ends = np.empty_like(starts)
-    ends[:-1], ends[-1:] = starts[1:], len(slots)
-    return slots[starts], ends - starts
+    starts = first.nonzero()[0]
+    counts = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=counts[:-1])
+    counts[-1:] = len(slots) - starts[-1:]
+    return slots.take(starts), counts
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def logit(text: str, weights: Weights) -> float:
     """
     slots, counts = ngram_counts(text)
     frequencies = SUBLINEAR.take(counts, mode="clip")
-    known = weights.pairs[slots]
+    known = weights.pairs.take(slots)
     features = frequencies * known.real
     length = float(features @ features) ** 0.5
     return float(frequencies @ known.imag) / (length or 1.0) + weights.intercept

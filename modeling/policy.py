@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -57,6 +58,21 @@ class Policy:
         """First 12 hexadecimal digits of the sha256 of the policy's JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
 
+    @cached_property
+    def rules(self) -> tuple[tuple[Action, Mapping[str, tuple[float, str]]], ...]:
+        """What can fire, most severe first: by attribute its threshold and how the rule is told."""
+        return tuple(
+            (
+                action,
+                {
+                    attribute: (value, f"{attribute}>={value:.4f}")
+                    for attribute, actions in self.attributes.items()
+                    if action in actions and (value := actions[action].value) is not None
+                },
+            )
+            for action in SEVERITY
+        )
+
     def to_json(self) -> str:
         """The policy as canonical JSON: the same policy gives the same bytes."""
         plain = {
@@ -89,11 +105,11 @@ def decide(scores: Mapping[str, float], policy: Policy) -> tuple[Action, str]:
         if not 0.0 <= score <= 1.0:
             msg = f"score {attribute}={score!r} is not a probability: give a number from 0 to 1"
             raise PolicyError(msg)
-    for action in SEVERITY:
+    for action, rules in policy.rules:
         for attribute, score in scores.items():
-            threshold = policy.attributes.get(attribute, {}).get(action)
-            if threshold and threshold.value is not None and score >= threshold.value:
-                return action, f"{attribute}>={threshold.value:.4f}"
+            rule = rules.get(attribute)
+            if rule is not None and score >= rule[0]:
+                return action, rule[1]
     return "allow", DEFAULT_RULE
 
 

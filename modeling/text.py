@@ -12,6 +12,7 @@ R_ESCAPE: Final = re.compile(r"<U\+([0-9A-Fa-f]{4,8})>")
 AMPERSANDS: Final = re.compile(r"&(?:(?:amp|AMP|#0*38|#[xX]0*26);?)+")
 ENTITY: Final = re.compile(r"&[#A-Za-z]")
 UNSEEN: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060-\u2064\ufeff]")
+_SURELY_LEFT: Final = re.compile(r"[abcfghj-su-zABCFGHJ-SU-Z]")
 SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 SPACE_IN_LINE: Final = re.compile(r"[^\S\r\n]+")
 _OPEN: Final = r"[*_~(\[\\# \t]{0,6}"
@@ -27,7 +28,10 @@ def readings(text: str) -> list[str]:
     A tail that is cut in training would otherwise be a way past the model: "Thanks. EDIT: …".
     """
     plain = _plain(text)
-    whole, cut = " ".join(plain.split()), _without_edits(plain)
+    whole = " ".join(plain.split())
+    if not _may_have_edits(plain):
+        return [whole]
+    cut = _without_edits(plain)
     return [cut] if whole == cut else [cut, whole]
 
 
@@ -41,15 +45,29 @@ def clean(text: str) -> str:
     return _without_edits(_plain(text))
 
 
+def is_empty(text: str) -> bool:
+    """Whether nothing is left of a text when it is cleaned."""
+    # most texts hold a letter that is part of no escape and of no "EDIT:", and need no cleaning to tell
+    if "&" not in text and "<" not in text and _SURELY_LEFT.search(text):
+        return False
+    return not clean(text)
+
+
+def _may_have_edits(text: str) -> bool:
+    return "edit" in text.lower()
+
+
 def _without_edits(text: str) -> str:
-    if "edit" in text.lower():
+    if _may_have_edits(text):
         text = LEADING_EDIT.sub("", SPACE_IN_LINE.sub(" ", text).strip())
         text = EDIT_TAIL.sub("", text)
     return " ".join(text.split())
 
 
 def _plain(text: str) -> str:
-    text = UNSEEN.sub("", _unescape(text))
+    text = _unescape(text)
+    if not text.isprintable():
+        text = UNSEEN.sub("", text)
     return text if text.isascii() else SURROGATE.sub("\ufffd", text)
 
 

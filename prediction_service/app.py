@@ -1,15 +1,11 @@
 """The Flask application: loader, dialects, metrics and log wired together. gunicorn calls `wsgi()`."""
 
-import contextlib
 import json
-import os
-import re
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import structlog
 from flask import Blueprint, Flask, Response, request
@@ -21,30 +17,25 @@ from werkzeug.exceptions import (
     RequestEntityTooLarge,
 )
 
-from prediction_service import logs, openapi, outside, settings
+from prediction_service import logs, openapi, settings
+from prediction_service.accounting import UNMATCHED, Accounted
 from prediction_service.attributes import HEADER, stated
 from prediction_service.dialects.dialect import Dialect, Limits, Service, tell
 from prediction_service.dialects.every import DIALECTS
 from prediction_service.feedback import Feedback
-from prediction_service.gate import ENDPOINT, UNMATCHED, Gate
+from prediction_service.gate import Gate
 from prediction_service.guard import Guard
+from prediction_service.lane import Lane
 from prediction_service.loader import Loaded, Loader, source
 from prediction_service.metrics import CONTENT_TYPE, Metrics
 from prediction_service.problems import Refusal
 from prediction_service.readiness import describe
+from prediction_service.score_cache import ScoreCache
 from prediction_service.service import Moderator
 from prediction_service.settings import PREFIX, Settings
 from prediction_service.wire import Alive, FieldError
 
-if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIEnvironment
-
-REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-ID_BYTES: Final = 16
 RETRY_AFTER_S: Final = 1
-CHUNK_BYTES: Final = 65_536
-DISCARDED_BYTES: Final = 67_108_864
-PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 
 log = structlog.get_logger(__name__)
 
@@ -67,9 +58,11 @@ def create_app(options: Settings, loader: Loader, metrics: Metrics, shared: Path
         app.register_blueprint(_with_attributes(dialect.blueprint(service), options))
     _add_operations(app, options, loader, metrics)
     _add_descriptions(app, options)
-    _add_guard(app, options, dialects, metrics, shared)
-    _add_accounting(app, metrics)
     _add_refusals(app, options, dialects)
+    if lane := _lane(app, service, dialects, options):
+        app.wsgi_app = lane.before(app.wsgi_app)  # type: ignore[assignment, method-assign]
+    _add_guard(app, options, dialects, metrics, shared)
+    app.wsgi_app = Accounted(app.wsgi_app, metrics, _route)  # type: ignore[method-assign]
     return app
 
 
@@ -91,6 +84,7 @@ def wsgi() -> Flask:
         promise=shared / "ready" if shared else None,
         attributes=options.attributes,
         calibration=options.calibration,
+        cache=ScoreCache(options.cache_entries, metrics.cached) if options.cache_entries else None,
     )
     loader.start()
     return create_app(options, loader, metrics, shared)
@@ -174,52 +168,18 @@ def _add_guard(
     app.wsgi_app = gate.before(app.wsgi_app)  # type: ignore[assignment, method-assign]
 
 
-def _add_accounting(app: Flask, metrics: Metrics) -> None:
-    """Give each request its id, figures and line, around Flask: its hooks cost more than what they would do.
-
-    What else every answer is to carry, whatever its route, belongs to ``start`` as well.
-    """
-    inner = app.wsgi_app
-
-    def accounted(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        started = time.perf_counter()
-        offered = environ.get("HTTP_X_REQUEST_ID")
-        request_id = offered if offered and REQUEST_ID.fullmatch(offered) else os.urandom(ID_BYTES).hex()
-        logs.begin(request_id)
-
-        def start(said: str, headers: list[tuple[str, str]], *error: Any) -> Callable[[bytes], object]:
-            status = int(said[:3])
-            if HTTPStatus.BAD_REQUEST <= status != HTTPStatus.REQUEST_TIMEOUT:
-                _discard_body(environ)
-            headers.append(("X-Request-ID", request_id))
-            headers += outside.security(headers)
-            _account(environ, status, time.perf_counter() - started, metrics)
-            return start_response(said, headers, *error)
-
-        try:
-            return inner(environ, start)
-        finally:
-            logs.end()
-
-    app.wsgi_app = accounted  # type: ignore[method-assign]
+def _lane(app: Flask, service: Service, dialects: Sequence[Dialect], options: Settings) -> Lane | None:
+    """The short way, unless somebody wants to see every request in one of Flask's hooks."""
+    if app.before_request_funcs or app.after_request_funcs.get(None):
+        return None
+    answers = {path: make(service) for dialect in dialects for path, make in dialect.answers.items()}
+    headers = ((HEADER, stated(options.attributes)),) if options.attributes else ()
+    return Lane(answers, options.max_body_bytes, headers)
 
 
-def _account(environ: "WSGIEnvironment", status: int, seconds: float, metrics: Metrics) -> None:
-    method, endpoint = environ["REQUEST_METHOD"], environ.get(ENDPOINT)
-    if endpoint is None:
-        rule = environ["werkzeug.request"].url_rule
-        endpoint = rule.rule if rule else UNMATCHED
-    metrics.answered(method, endpoint, status, seconds)
-    write = log.debug if endpoint in PROBES else log.info
-    write("request", method=method, endpoint=endpoint, status=status, duration_ms=round(seconds * 1000, 3))
-
-
-def _discard_body(environ: "WSGIEnvironment") -> None:
-    """Read what a refused client is still sending, or it sees a broken connection and not the refusal."""
-    body, discarded = environ["wsgi.input"], 0
-    with contextlib.suppress(OSError):
-        while discarded < DISCARDED_BYTES and (chunk := body.read(CHUNK_BYTES)):
-            discarded += len(chunk)
+def _route() -> str:
+    """The route of the request at hand; never what a client wrote."""
+    return request.url_rule.rule if request.url_rule else UNMATCHED
 
 
 def _add_refusals(app: Flask, options: Settings, dialects: Sequence[Dialect]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
 from prediction_service import logs, outside
+from prediction_service.accounting import ENDPOINT, UNMATCHED
 from prediction_service.dialects.dialect import Described, Dialect, tell
 from prediction_service.guard import Asked, Guard
 from prediction_service.problems import Refusal
@@ -14,9 +15,6 @@ from prediction_service.problems import Refusal
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-# a request that is answered here has its route under this name, for its figures and its line
-ENDPOINT: Final = "chatmod.endpoint"
-UNMATCHED: Final = "unmatched"
 PARAMETER: Final = re.compile(r"\\\{[^{}]+\\\}")
 # Google's clients alone send a key in the address
 IN_QUERY: Final = frozenset({"perspective"})

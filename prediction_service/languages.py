@@ -1,7 +1,6 @@
 """A guess at the language of a text, by script and function words. Pure; no score depends on it."""
 
 import re
-from collections import Counter
 from typing import Final
 
 UNKNOWN: Final = "und"
@@ -42,12 +41,14 @@ BY_WORD: Final[dict[str, tuple[str, ...]]] = {
 
 def detect(text: str) -> str:
     """The likeliest language's code, or `und` where nothing tells."""
-    letters = len(LETTERS.findall(text))
-    for code, script in SCRIPTS.items():
-        # Japanese mixes its own letters with Chinese ones, so that a fifth of a text decides
-        if letters and len(script.findall(text)) * 5 >= letters:
-            return code
-    votes: Counter[str] = Counter()
+    if not text.isascii():
+        letters = len(LETTERS.findall(text))
+        for code, script in SCRIPTS.items():
+            # Japanese mixes its own letters with Chinese ones, so that a fifth of a text decides
+            if letters and len(script.findall(text)) * 5 >= letters:
+                return code
+    votes = dict.fromkeys(FUNCTION_WORDS, 0)
     for word in LATIN.findall(text.lower()):
-        votes.update(BY_WORD.get(word, ()))
-    return max(FUNCTION_WORDS, key=votes.__getitem__) if votes else UNKNOWN
+        for code in BY_WORD.get(word, ()):
+            votes[code] += 1
+    return max(FUNCTION_WORDS, key=votes.__getitem__) if any(votes.values()) else UNKNOWN

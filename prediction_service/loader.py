@@ -14,6 +14,7 @@ from modeling import bundle as bundles
 from modeling.exceptions import BundleError, ModelingError
 from prediction_service.calibration import read as read_calibration
 from prediction_service.exceptions import ServiceError
+from prediction_service.score_cache import ScoreCache
 from prediction_service.service import Moderator, self_test
 from prediction_service.settings import PREFIX, Settings
 
@@ -51,7 +52,7 @@ class Loader:
     ``promise`` is a file that the first ready worker of a server makes: from then on a worker that
     is not (a slower one, or one that replaces a killed one) hurries, and lets its clients wait for it.
     ``attributes`` maps names to heads that the bundle must have; ``calibration`` is a file that must be
-    of that very bundle.
+    of that very bundle; ``cache`` is the moderator's.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Loader:
         promise: Path | None = None,
         attributes: Mapping[str, str] | None = None,
         calibration: Path | None = None,
+        cache: ScoreCache | None = None,
         first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         self._obtain = obtain
@@ -73,6 +75,7 @@ class Loader:
         self._promise = promise
         self._attributes = attributes or {}
         self._calibration = calibration
+        self._cache = cache
         self._pause_s = first_pause_s
         self._settled = threading.Event()
         self._stopped = threading.Event()
@@ -137,7 +140,7 @@ class Loader:
             log.exception("load failed unexpectedly")
             return "an unexpected error, see the log"
         self._on_ready(loaded)
-        moderator = replace(tried, timed=self._timed)
+        moderator = replace(tried, timed=self._timed, cache=self._cache)
         _ = moderator.attributes, moderator.links  # worked out here, or the first client would wait for it
         self.state = State("ready", "the self-test passed", loaded, moderator)
         self._settled.set()

@@ -47,7 +47,7 @@ def end() -> None:
 def configure(level: str) -> None:
     """Send the service's own log to standard error from ``level`` upwards."""
     structlog.configure(
-        processors=[_complete, _render],
+        processors=[_line],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
@@ -87,6 +87,10 @@ def _complete(logger: Any, level: str, event: Any) -> Any:
         for render in RARE:
             told = render(logger, level, told)
     return told
+
+
+def _line(logger: Any, level: str, event: Any) -> bytes:
+    return _render(logger, level, _complete(logger, level, event))
 
 
 def _render(_logger: Any, _level: str, event: Any) -> bytes:

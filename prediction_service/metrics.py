@@ -1,7 +1,7 @@
 """What Prometheus reads: counters that add up across the workers of one server. Knows no Flask."""
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +49,8 @@ class Metrics:
             "Requests whose limit was counted by this server alone because Redis did not answer.",
             registry=self._registry,
         )
+        self._hits = Counter("score_cache_hits", "Texts whose scores were kept.", registry=self._registry)
+        self._misses = Counter("score_cache_misses", "Texts that were scored.", registry=self._registry)
         self._model = Gauge(
             "model_info",
             "1 for the model that is served.",
@@ -79,9 +81,16 @@ class Metrics:
         """Note one scoring call."""
         self._inference.observe(seconds)
 
-    def decided(self, actions: Iterable[str]) -> None:
+    def cached(self, hits: int, misses: int) -> None:
+        """Count what a batch found in the cache of scores, and what it did not."""
+        self._hits.inc(hits)
+        self._misses.inc(misses)
+
+    def decided(self, actions: Sequence[str]) -> None:
         """Count a batch's messages by action."""
-        for action, count in Tally(actions).items():
+        # one message is the usual batch, and a tally of it takes longer than counting it
+        counts = {actions[0]: 1} if len(actions) == 1 else Tally(actions)
+        for action, count in counts.items():
             if action not in self._actions:
                 self._actions[action] = self._messages.labels(action).inc
             self._actions[action](count)

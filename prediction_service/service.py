@@ -1,9 +1,9 @@
 """The moderator: a batch of texts in, a batch of decisions out. Knows no HTTP and no registry."""
 
 import math
+import os
 import time
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -13,9 +13,11 @@ from modeling.policy import Decision, decide
 from prediction_service.attributes import catalogue
 from prediction_service.calibration import Calibration, Link
 from prediction_service.exceptions import ServiceError
+from prediction_service.score_cache import ScoreCache
 
 SELF_TEST: Final = ("Thank you, that paper answers my question.", "you absolute idiot, delete your account")
 SELF_TEST_TOLERANCE: Final = 1e-9
+ID_BYTES: Final = 16
 
 
 def _nothing(_seconds: float) -> None: ...
@@ -26,7 +28,8 @@ class Moderator:
     """One bundle under one version: scores a whole batch in one call, then asks the policy.
 
     ``timed`` is told how long each scoring call took; ``mapping`` is what the operator says attribute
-    names stand for, and ``calibration`` what puts scores under such names on a client's old scale.
+    names stand for, and ``calibration`` what puts scores under such names on a client's old scale;
+    ``cache`` keeps scores of texts that may come again.
     """
 
     bundle: Bundle
@@ -34,6 +37,7 @@ class Moderator:
     timed: Callable[[float], None] = _nothing
     mapping: Mapping[str, str] = field(default_factory=dict)
     calibration: Calibration | None = None
+    cache: ScoreCache | None = None
 
     @cached_property
     def policy_version(self) -> str:
@@ -79,18 +83,34 @@ class Moderator:
 
     def moderate(self, texts: Sequence[str]) -> list[Decision]:
         """A decision for each text, in their order."""
+        rows = (
+            self.cache.through(self._seal, texts, self._score)
+            if self.cache is not None
+            else self._score(texts)
+        )
+        return [
+            Decision(
+                name, *decide(scores, self.bundle.policy), scores, self.model_version, self.policy_version
+            )
+            for name, scores in zip(_ids(len(texts)), rows, strict=True)
+        ]
+
+    def _score(self, texts: Sequence[str]) -> list[Mapping[str, float]]:
         started = time.perf_counter()
         scores = self.bundle.score(texts)
         self.timed(time.perf_counter() - started)
-        attributes = list(scores)
-        decisions = []
-        for row in zip(*(scores[name].tolist() for name in attributes), strict=True):
-            by_name = dict(zip(attributes, row, strict=True))
-            action, rule = decide(by_name, self.bundle.policy)
-            decisions.append(
-                Decision(uuid.uuid4().hex, action, rule, by_name, self.model_version, self.policy_version)
-            )
-        return decisions
+        rows = zip(*(values.tolist() for values in scores.values()), strict=True)
+        return [dict(zip(scores, row, strict=True)) for row in rows]
+
+    @cached_property
+    def _seal(self) -> bytes:
+        return bytes.fromhex(self.bundle.digest)
+
+
+def _ids(count: int) -> Iterator[str]:
+    """Random names of 128 bits, from one call to the kernel."""
+    noise = os.urandom(ID_BYTES * count).hex()
+    return (noise[start : start + 2 * ID_BYTES] for start in range(0, len(noise), 2 * ID_BYTES))
 
 
 def self_test(moderator: Moderator) -> None:

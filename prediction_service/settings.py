@@ -132,6 +132,7 @@ class Settings:
     registry_token: Secret | None = None
     cache_dir: Path = Path(".chatmod/cache")
     model_digest: str | None = None
+    cache_entries: int = 0
     max_records: int = 10_000
     max_text_chars: int = 20_480
     max_body_bytes: int = 33_554_432
@@ -161,6 +162,7 @@ PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "registry_token": Secret,
     "cache_dir": Path,
     "model_digest": _matching(r"[0-9a-f]{64}", "give the bundle's 64 lower-case hexadecimal digits"),
+    "cache_entries": _integer(0, 10_000_000),
     "max_records": _integer(1, 1_000_000),
     "max_text_chars": _integer(1, 10_000_000),
     "max_body_bytes": _integer(1024, 1_073_741_824),

@@ -5,7 +5,7 @@ from typing import Any, Final
 from flask import Blueprint, Response
 
 from modeling.policy import Decision
-from modeling.text import clean
+from modeling.text import is_empty
 from prediction_service.dialects import body
 from prediction_service.dialects.dialect import Described, Dialect, Limits, Service
 from prediction_service.explanation import explained
@@ -56,7 +56,7 @@ def check(field: str, text: str, limits: Limits) -> None:
         Refusal: it is.
 
     """
-    if not clean(text):
+    if is_empty(text):
         raise invalid([FieldError(field=field, value="empty", remedy="give a text")])
     if len(text) > limits.text_chars:
         remedy = f"send at most {limits.text_chars} characters"

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, StrictBool, StrictStr
 from pydantic.alias_generators import to_camel
 
 from modeling.policy import Policy
-from modeling.text import clean
+from modeling.text import is_empty
 from prediction_service import severity
 from prediction_service.dialects import body
 from prediction_service.dialects.dialect import Described, Dialect, Limits, Parameter, Service
@@ -176,7 +176,7 @@ def _is_day(text: str) -> bool:
 
 def _check(asked: AnalyzeTextOptions, limits: Limits) -> None:
     most = min(MAX_CHARS, limits.text_chars)
-    if not clean(asked.text):
+    if is_empty(asked.text):
         raise _wrong("text", "empty", "give a text")
     if len(asked.text) > most:
         raise _wrong("text", f"{len(asked.text)} code points", f"send at most {most}")

@@ -11,6 +11,7 @@ from flask import request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
+from prediction_service.lane import FAILED
 from prediction_service.problems import Refusal, from_validation, shown
 from prediction_service.settings import PREFIX
 
@@ -21,20 +22,29 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 
 def read(shape: type[Shape], example: str, *, plain: bool = False) -> Shape:
-    """The body of the request at hand; ``plain`` where clients send JSON without saying so.
+    """The body of the request at hand, as that shape; ``plain`` as below.
 
     Raises:
         Refusal: it is said to be something else than JSON, is none, or has another shape.
 
     """
-    said = request.environ.get("CONTENT_TYPE") == "application/json" or request.is_json
-    if not (said or (plain and request.mimetype in ("", "text/plain"))):
+    return parse(shape, stated_json(plain=plain), example)
+
+
+def stated_json(*, plain: bool = False) -> bytes:
+    """The body of a request that says it is JSON; ``plain`` where clients send JSON without saying so.
+
+    Raises:
+        Refusal: it is said to be something else.
+
+    """
+    if not (request.is_json or (plain and request.mimetype in ("", "text/plain"))):
         raise Refusal(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"Content-Type is {request.content_type!r}: send application/json",
             headers={"Accept": "application/json"},
         )
-    return parse(shape, whole(), example)
+    return whole()
 
 
 def whole() -> bytes:
@@ -44,6 +54,8 @@ def whole() -> bytes:
         Refusal: it is compressed otherwise than with gzip or deflate, cannot be read so, or is too large.
 
     """
+    if FAILED in request.environ:
+        raise request.environ[FAILED]
     body, encoding = _received(), request.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding in ("", "identity"):
         return body

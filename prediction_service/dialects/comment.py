@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Final
 
-from modeling.text import clean
+from modeling.text import is_empty
 from prediction_service.dialects.dialect import Limits
 from prediction_service.dialects.google import Context, TextEntry
 from prediction_service.problems import Refusal, shown
@@ -24,7 +24,7 @@ def text_of(comment: TextEntry | None, context: Context | None, limits: Limits) 
     """
     comment = comment or TextEntry()
     text = comment.text or ""
-    if not clean(text):
+    if is_empty(text):
         raise wrong("Comment must be non-empty.", "COMMENT_EMPTY")
     if len(text.encode()) > MAX_BYTES or len(text) > limits.text_chars:
         raise wrong("Comment text too long.", "COMMENT_TOO_LONG")

@@ -10,6 +10,7 @@ from flask import Blueprint
 from modeling.policy import Decision
 from prediction_service import logs
 from prediction_service.feedback import Feedback
+from prediction_service.lane import Reply
 from prediction_service.metrics import Metrics
 from prediction_service.problems import CONTENT_TYPE, Refusal
 from prediction_service.service import Moderator
@@ -43,7 +44,7 @@ class Service:
     def decide(self, judge: Moderator, messages: Sequence[str], parts: Sequence[str] = ()) -> list[Decision]:
         """Decide on messages, and on ``parts`` of them after these, in one call; only messages count."""
         decisions = judge.moderate([*messages, *parts])
-        self.metrics.decided(decision.action for decision in decisions[: len(messages)])
+        self.metrics.decided([decision.action for decision in decisions[: len(messages)]])
         logs.bind(messages=len(messages))
         return decisions
 
@@ -135,6 +136,7 @@ class Dialect:
     """One wire format: errors under ``prefixes`` have its shape where ``refuse`` gives one.
 
     ``headers`` are those that repeat what such a shape says.
+    ``answers`` are the routes, by path, that turn a body into an answer and need nothing else of a request.
     """
 
     name: str
@@ -143,6 +145,7 @@ class Dialect:
     operations: tuple[Described, ...]
     refuse: Callable[[Refusal], tuple[HTTPStatus, Wire]] | None = None
     headers: Callable[[Any], Mapping[str, str]] = _no_headers
+    answers: Mapping[str, Callable[[Service], Reply]] = field(default_factory=dict)
 
     def owns(self, path: str) -> bool:
         """Whether a path is this dialect's, whatever is there."""

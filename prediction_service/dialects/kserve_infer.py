@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from modeling.policy import ATTRIBUTE, Decision
-from modeling.text import clean
+from modeling.text import is_empty
 from prediction_service.dialects import tensors
 from prediction_service.dialects.dialect import Limits
 from prediction_service.dialects.kserve_wire import INPUT, InferInput, InferRequest
@@ -79,7 +79,7 @@ def check(texts: Sequence[str], limits: Limits) -> None:
         if len(text) > limits.text_chars:
             remedy = f"send at most {limits.text_chars} characters"
             raise wrong(f"{DATA}[{place}]", f"{len(text)} characters", remedy)
-        if not clean(text):
+        if is_empty(text):
             raise wrong(f"{DATA}[{place}]", "empty", "leave empty texts out of the batch")
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
+import orjson
 from flask import Blueprint, Response, request
 
 from modeling.policy import Decision
@@ -15,14 +16,12 @@ from prediction_service.dialects.google import (
     AnalyzeCommentRequest,
     AnalyzeCommentResponse,
     AttributeParameters,
-    AttributeScores,
     GoogleError,
-    Score,
-    SpanScore,
     TextEntry,
     refuse,
 )
 from prediction_service.dialects.suggest import SUGGEST, add_route
+from prediction_service.lane import Reply
 from prediction_service.languages import detect
 from prediction_service.problems import Refusal, shown
 from prediction_service.sentences import Sentence, sentences, width
@@ -30,6 +29,7 @@ from prediction_service.service import Moderator
 from prediction_service.settings import PREFIX
 from prediction_service.wire import FieldError
 
+PATH: Final = "/v1alpha1/comments:analyze"
 SHORT_EXAMPLE: Final = '{"comment": {"text": "Thank you!"}, "requestedAttributes": {"LIKELY_TO_REJECT": {}}}'
 
 
@@ -37,19 +37,11 @@ def blueprint(service: Service) -> Blueprint:
     """The routes of this dialect."""
     routes = Blueprint("perspective", __name__)
 
-    @routes.post("/v1alpha1/comments:analyze")
+    answer = answers(service)
+
+    @routes.post(PATH)
     def analyze() -> Response:
-        judge = service.moderator()
-        asked = body.read(AnalyzeCommentRequest, SHORT_EXAMPLE, plain=True)
-        text = text_of(asked.comment, asked.context, service.limits)
-        names = _names(asked, judge)
-        spans = sentences(text) if asked.span_annotations else []
-        whole, *parts = service.decide(judge, [text], [span.text for span in spans])
-        if not asked.span_annotations:
-            spans, parts = [Sentence(0, width(text), text)], [whole]
-        answer = _render(asked, judge, names, whole, list(zip(spans, parts, strict=True)))
-        document = answer.model_dump_json(by_alias=True, exclude_none=True)
-        return Response(document, mimetype="application/json")
+        return Response(answer(body.stated_json(plain=True)), mimetype="application/json")
 
     add_route(routes, service)
 
@@ -63,6 +55,23 @@ def blueprint(service: Service) -> Blueprint:
         return Response(discovery.document(root), mimetype="application/json")
 
     return routes
+
+
+def answers(service: Service) -> Reply:
+    """What turns a body into an answer."""
+
+    def analyze(content: bytes) -> bytes:
+        judge = service.moderator()
+        asked = body.parse(AnalyzeCommentRequest, content, SHORT_EXAMPLE)
+        text = text_of(asked.comment, asked.context, service.limits)
+        names = _names(asked, judge)
+        spans = sentences(text) if asked.span_annotations else []
+        whole, *parts = service.decide(judge, [text], [span.text for span in spans])
+        if not asked.span_annotations:
+            spans, parts = [Sentence(0, width(text), text)], [whole]
+        return _render(asked, judge, names, whole, list(zip(spans, parts, strict=True)))
+
+    return analyze
 
 
 def _names(asked: AnalyzeCommentRequest, judge: Moderator) -> list[str]:
@@ -99,26 +108,30 @@ def _render(
     names: list[str],
     whole: Decision,
     parts: list[tuple[Sentence, Decision]],
-) -> AnalyzeCommentResponse:
+) -> bytes:
+    """The answer: an `AnalyzeCommentResponse`, without an object for each of its parts."""
     wanted = {name: one or AttributeParameters() for name, one in (asked.requested_attributes or {}).items()}
     scores = {
-        name: AttributeScores(
-            summary_score=Score(value=judge.value(whole, name)),
-            span_scores=[
-                SpanScore(begin=span.begin, end=span.end, score=Score(value=judge.value(part, name)))
+        name: {
+            "summaryScore": _score(judge.value(whole, name)),
+            "spanScores": [
+                {"begin": span.begin, "end": span.end, "score": _score(judge.value(part, name))}
                 for span, part in parts
             ],
-        )
+        }
         for name in names
         if judge.value(whole, name) >= (wanted[name].score_threshold or 0.0)
     }
     detected = [detect((asked.comment or TextEntry()).text or "")]
-    return AnalyzeCommentResponse(
-        attribute_scores=scores or None,
-        languages=asked.languages or detected,
-        detected_languages=detected,
-        client_token=asked.client_token,
+    return orjson.dumps(
+        ({"attributeScores": scores} if scores else {})
+        | {"languages": asked.languages or detected, "detectedLanguages": detected}
+        | ({"clientToken": asked.client_token} if asked.client_token is not None else {})
     )
+
+
+def _score(value: float) -> dict[str, Any]:
+    return {"value": value, "type": PROBABILITY}
 
 
 REFUSALS: Final = {
@@ -132,11 +145,12 @@ DIALECT: Final = Dialect(
     name="perspective",
     prefixes=("/v1alpha1", "/$discovery"),
     blueprint=blueprint,
+    answers={PATH: answers},
     refuse=refuse,
     operations=(
         Described(
             method="post",
-            path="/v1alpha1/comments:analyze",
+            path=PATH,
             name="analyzeComment",
             summary="Perspective: score a comment and its sentences",
             query={"key": "An API key, as Google's clients send it."},

@@ -1,25 +1,26 @@
 """The seed's dialect: `POST /predict` with Records, answered with predictions."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
+import orjson
 from flask import Blueprint, Response
 
 from modeling.policy import ATTRIBUTE, Decision
-from modeling.text import clean
+from modeling.text import is_empty
 from prediction_service.dialects import body
 from prediction_service.dialects.dialect import Described, Dialect, Limits, Service
+from prediction_service.lane import Reply
 from prediction_service.problems import invalid
 from prediction_service.wire import (
     SEED_MODEL,
     FieldError,
-    Prediction,
     PredictRequest,
     PredictResponse,
     Record,
-    Verdict,
 )
 
+PATH: Final = "/predict"
 SHORT_EXAMPLE: Final = '{"Records": [{"body": "Thank you!", "message_id": "1"}]}'
 EXAMPLE: Final = {
     "Records": [
@@ -56,16 +57,25 @@ PROBLEMS: Final = {
 def blueprint(service: Service) -> Blueprint:
     """The route of this dialect."""
     routes = Blueprint("records", __name__)
+    answer = answers(service)
 
-    @routes.post("/predict")
+    @routes.post(PATH)
     def predict() -> Response:
-        judge = service.moderator()
-        records = body.read(PredictRequest, SHORT_EXAMPLE).Records
-        check(records, service.limits)
-        decisions = service.decide(judge, [record.body for record in records])
-        return Response(render(records, decisions).model_dump_json(), mimetype="application/json")
+        return Response(answer(body.stated_json()), mimetype="application/json")
 
     return routes
+
+
+def answers(service: Service) -> Reply:
+    """What turns a body into an answer."""
+
+    def predict(content: bytes) -> bytes:
+        judge = service.moderator()
+        records = body.parse(PredictRequest, content, SHORT_EXAMPLE).Records
+        check(records, service.limits)
+        return render(records, service.decide(judge, [record.body for record in records]))
+
+    return predict
 
 
 def check(records: list[Record], limits: Limits) -> None:
@@ -89,41 +99,41 @@ def _wrong_texts(records: list[Record], most: int) -> Iterable[FieldError]:
             yield FieldError(
                 field=f"Records[{place}].body", value=f"{len(record.body)} characters", remedy=remedy
             )
-        elif not clean(record.body):
+        elif is_empty(record.body):
             yield FieldError(
                 field=f"Records[{place}].body", value="empty", remedy="leave empty messages out of the batch"
             )
 
 
-def render(records: list[Record], decisions: list[Decision]) -> PredictResponse:
-    """The answer to these records."""
-    return PredictResponse(
-        predictions=[
-            Prediction(version=decision.model_version, prediction=Verdict(**_verdict(record, decision)))
-            for record, decision in zip(records, decisions, strict=True)
-        ]
-    )
-
-
-def _verdict(record: Record, decision: Decision) -> dict[str, Any]:
-    return {
-        "moderate_message": decision.scores[ATTRIBUTE],
-        "message_id": record.message_id,
-        "action": decision.action,
-        "rule": decision.rule,
-        "id": decision.id,
-        "policy_version": decision.policy_version,
-    }
+def render(records: list[Record], decisions: list[Decision]) -> bytes:
+    """The answer to these records: a `PredictResponse`, without an object for each of its parts."""
+    predictions = [
+        {
+            "model": SEED_MODEL,
+            "version": decision.model_version,
+            "prediction": {
+                "moderate_message": decision.scores[ATTRIBUTE],
+                "message_id": record.message_id,
+                "action": decision.action,
+                "rule": decision.rule,
+                "id": decision.id,
+                "policy_version": decision.policy_version,
+            },
+        }
+        for record, decision in zip(records, decisions, strict=True)
+    ]
+    return orjson.dumps({"predictions": predictions})
 
 
 DIALECT: Final = Dialect(
     name="records",
-    prefixes=("/predict",),
+    prefixes=(PATH,),
     blueprint=blueprint,
+    answers={PATH: answers},
     operations=(
         Described(
             method="post",
-            path="/predict",
+            path=PATH,
             name="predict",
             summary="Judge a batch of messages",
             request=PredictRequest,

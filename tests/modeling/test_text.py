@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeling.text import clean, readings
+from modeling.text import clean, is_empty, readings
 
 MARKS = ["edit", "EDIT:", "Edit 2:", "&amp;", "&gt;", "&#38;", "<U+0041>", "<U+00A0>", "word", "**"]
 SIGNS = ["\n", "\r\n", ". ", "\xa0", "\t", "(", ")", "~", "\u200b", "\x00", "\ud800", "\u2028", " ", "!"]
@@ -77,3 +77,13 @@ def test_a_new_message_is_read_with_its_tail_as_well(raw: str, expected: list[st
 @given(st.one_of(st.text(max_size=60), PIECES))
 def test_the_first_reading_is_what_training_sees(raw: str) -> None:
     assert clean(raw) == readings(raw)[0]
+
+
+@given(st.one_of(st.text(max_size=60), PIECES))
+def test_a_text_is_empty_when_cleaning_leaves_nothing(raw: str) -> None:
+    assert is_empty(raw) == (clean(raw) == "")
+
+
+@pytest.mark.parametrize("raw", ["e\u200bdit: ", "&nbsp;", "<U+00A0>", "EDIT 2: \n edit:", "\ufeff"])
+def test_letters_of_an_escape_or_an_edit_mark_are_no_text(raw: str) -> None:
+    assert is_empty(raw)

@@ -17,6 +17,7 @@ def test_messages_are_counted_by_action() -> None:
     metrics = Metrics()
     metrics.decided(["allow", "flag", "allow"])
     metrics.decided(["remove"])
+    metrics.decided([])
     found = lines(metrics)
     for action, count in (("allow", 2.0), ("flag", 1.0), ("remove", 1.0)):
         assert f'messages_processed_total{{action="{action}"}} {count}' in found
