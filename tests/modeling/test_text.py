@@ -19,6 +19,7 @@ PIECES = st.lists(st.sampled_from(MARKS + SIGNS), max_size=12).map("".join)
         ("<U+0295><U+2022>", "ʕ•"),
         ("two\r\n\r\nlines \t here", "two lines here"),
         ("nul\x00 and zero\u200bwidth", "nul and zerowidth"),
+        ("nul\x00 alone", "nul alone"),
         ("lone \ud800 surrogate", "lone \ufffd surrogate"),
         ("It works.\r\n\r\nEDIT: thanks for the gold!", "It works."),
         ("It works.\n\n**Edit 2:** typo\nmore", "It works."),

@@ -125,9 +125,9 @@ def test_hits_and_misses_are_counted(bundle_dir: Path) -> None:
     metrics = Metrics()
     judge = Moderator(bundles.load(bundle_dir), "7", cache=ScoreCache(10, metrics.cached))
     judge.moderate(["a", "b", "a"])
-    judge.moderate(["b"])
+    judge.moderate(["b", "a"])
     lines = metrics.page().decode().splitlines()
-    assert {"score_cache_hits_total 2.0", "score_cache_misses_total 2.0"} <= set(lines)
+    assert {"score_cache_hits_total 3.0", "score_cache_misses_total 2.0"} <= set(lines)
 
 
 def test_threads_that_share_it_get_their_own_scores_and_it_stays_bounded() -> None:
