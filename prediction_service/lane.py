@@ -1,6 +1,6 @@
 """The short way for a request that nothing is wrong with: body in, answer out. Knows no Flask and no dialect.
 
-Routing, contexts, request and response objects cost Flask more than judging a message costs us. What is
+Routing, contexts, request and response objects cost Flask nearly what judging a message costs us. What is
 not plainly in order goes Flask's way: either untouched, or with what went wrong under ``FAILED``.
 """
 
