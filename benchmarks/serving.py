@@ -2,7 +2,7 @@
 
     python -m benchmarks.serving [--bundle DIRECTORY] [--data CSV] [--seconds 30] [--rounds 3]
         [--connections 8 64] [--only ROW ...] [--json FILE]
-    python -m benchmarks.serving --capacity FILE
+    python -m benchmarks.serving --capacity FILE [--price 0.05]
 
 200 real messages in turn over kept connections, load and server on the same machine, rows in alternating
 order. CPU is what all processes of a server spent a request, memory what they hold (shared pages once).
@@ -107,7 +107,7 @@ def main() -> None:
     """Measure what is asked for, and print tables and ratios."""
     options = _options()
     if options.capacity:
-        print_table(capacity.table(json.loads(options.capacity.read_text())))
+        print_table(capacity.table(json.loads(options.capacity.read_text()), options.price))
         return
     found: Found = {}
     if options.json and options.json.exists():
@@ -236,6 +236,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--capacity", type=Path, help="print pods and cost from such a file, and measure nothing"
     )
+    parser.add_argument("--price", type=float, default=capacity.PRICE, help="dollars for a vCPU-hour")
     return parser.parse_args()
 
 
