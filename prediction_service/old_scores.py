@@ -90,7 +90,7 @@ def _rows(path: Path, content: bytes, wanted: Sequence[str]) -> Iterator[tuple[i
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise CalibrationError(f"{path}: line {line} is not UTF-8: save the file as UTF-8") from error
-    csv.field_size_limit(MAX_CELL)
+    before = csv.field_size_limit(MAX_CELL)  # of the whole process
     reader = csv.reader(lines, strict=True)
     begins = 1
     try:
@@ -107,6 +107,8 @@ def _rows(path: Path, content: bytes, wanted: Sequence[str]) -> Iterator[tuple[i
             f"{path}: the row that begins on line {begins} cannot be read ({error}): close its quotes, "
             'and write quotes inside a text as ""'
         ) from error
+    finally:
+        csv.field_size_limit(before)
 
 
 def _check_header(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
