@@ -76,6 +76,6 @@ class Accounted:
 def _discard_body(environ: "WSGIEnvironment") -> None:
     """Read what a refused client is still sending, or it sees a broken connection and not the refusal."""
     body, discarded = environ["wsgi.input"], 0
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, Refusal):
         while discarded < DISCARDED_BYTES and (chunk := body.read(CHUNK_BYTES)):
             discarded += len(chunk)

@@ -18,17 +18,18 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+from gunicorn.http.body import Body, ChunkedReader
 from gunicorn.http.errors import (
     ExpectationFailed,
     LimitRequestHeaders,
     LimitRequestLine,
     ParseException,
-    UnsupportedTransferCoding,
 )
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from prediction_service.logs import places
 from prediction_service.outside import PLAIN, lines
+from prediction_service.pace import STALL_S, Chunks, PacedSocket
 from prediction_service.problems import CONTENT_TYPE, Refusal
 
 if TYPE_CHECKING:
@@ -39,14 +40,11 @@ LISTEN_GRACE_S: Final = 0.25
 # a kept connection's next request may be on its way when the answer that says "close" was not yet due
 IDLE_GRACE_S: Final = 2.0
 LINGER_S: Final = 2.0
-# a client that stops half-way through its request holds a thread no longer than this
-STALL_S: Final = 10
 LINGER_CHUNK: Final = 65_536
 POLL_S: Final = 0.05
 MALFORMED: Final[dict[type[BaseException], HTTPStatus]] = {
     LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
-    UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
     ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
 }
 SECURITY: Final = tuple(lines(PLAIN))
@@ -66,12 +64,13 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
     def accept(self, listener: socket.socket) -> bool:
         """Take one connection and wait in the poller for its request; False when none was waiting."""
         try:
-            client, address = listener.accept()
+            taken, address = listener.accept()
         except OSError as error:
             if error.errno not in HARMLESS:
                 raise
             return False
         self.nr_conns += 1
+        client = PacedSocket(taken.family, taken.type, taken.proto, taken.detach())
         for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             # not Python's own timeout: the base switches that off before it reads
             client.setsockopt(socket.SOL_SOCKET, direction, struct.pack("ll", STALL_S, 0))
@@ -79,6 +78,24 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         conn.data_ready = True  # a thread is asked only once the poller has seen the request
         self._await_request(conn)
         return True
+
+    def handle(self, conn: TConn) -> Any:
+        """Answer one request, in a thread."""
+        conn.sock.begin()
+        return super().handle(conn)
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        """Answer it with a body that is read within bounds."""
+        conn.sock.on_stall = req.force_close
+        if isinstance(req.body.reader, ChunkedReader):
+            req.body = Body(Chunks(req, conn.parser.unreader))
+        return super().handle_request(req, conn)
+
+    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:  # noqa: FBT001 - the base's
+        # what the application has left of a body may be malformed too
+        with contextlib.suppress(OSError, Refusal):
+            return bool(super()._keepalive_after(conn, keepalive)) and not conn.parser.mesg.must_close
+        return False
 
     def finish_request(self, conn: TConn, future: "Future[bool]") -> None:
         """After an answer: keep the connection, or close it without holding up the loop."""

@@ -7,12 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modeling import bundle, scorer
-from modeling.candidates.hashed_linear import HashedLinearClassifier
+from modeling import bundle
 from modeling.policy import ATTRIBUTE, decide
-from modeling.split import fold_of, frozen_key
-from modeling.text import clean
-from modeling.train import train
+from tests.bundles import trained
 from tests.corpus import make_rows
 from tests.postgres import Postgres
 from tests.settings import TEST
@@ -68,22 +65,4 @@ def sample_rows() -> list[tuple[str, int]]:
 @pytest.fixture(scope="session")
 def bundle_dir(sample_rows: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real bundle, trained through the library on the generated corpus."""
-    texts = [clean(text) for text, _ in sample_rows]
-    labels = np.array([label for _, label in sample_rows])
-    folds = np.array([fold_of(frozen_key(text)) for text in texts])
-    trained = train(texts, labels, folds, HashedLinearClassifier(), {"flag": 0.7, "remove": 0.9})
-    passport = {
-        "kind": "hashed-linear",
-        "attributes": [ATTRIBUTE],
-        "data": {
-            "source": "file",
-            "name": "corpus.csv",
-            "sha256": "0" * 64,
-            "rows": len(texts),
-            "is_sample": False,
-        },
-        "metrics": {"roc_auc": {"value": 0.97, "low": 0.95, "high": 0.98}},
-    }
-    place = tmp_path_factory.mktemp("bundles") / "bundle"
-    bundle.save(place, scorer.to_bytes(trained.weights), trained.policy, passport)
-    return place
+    return trained(tmp_path_factory.mktemp("bundles") / "bundle", sample_rows)

@@ -56,11 +56,11 @@ def check(field: str, text: str, limits: Limits) -> None:
         Refusal: it is.
 
     """
-    if is_empty(text):
-        raise invalid([FieldError(field=field, value="empty", remedy="give a text")])
     if len(text) > limits.text_chars:
         remedy = f"send at most {limits.text_chars} characters"
         raise invalid([FieldError(field=field, value=f"{len(text)} characters", remedy=remedy)])
+    if is_empty(text):
+        raise invalid([FieldError(field=field, value="empty", remedy="give a text")])
 
 
 def analysis(judge: Moderator, decision: Decision) -> dict[str, Any]:

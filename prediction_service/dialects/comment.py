@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Final
 
 from modeling.text import is_empty
 from prediction_service.dialects.dialect import Limits
 from prediction_service.dialects.google import Context, TextEntry
-from prediction_service.problems import Refusal, shown
+from prediction_service.problems import MAX_ERRORS, Refusal, shown
 from prediction_service.wire import FieldError
 
 MAX_BYTES: Final = 20_480
@@ -24,10 +25,10 @@ def text_of(comment: TextEntry | None, context: Context | None, limits: Limits) 
     """
     comment = comment or TextEntry()
     text = comment.text or ""
-    if is_empty(text):
-        raise wrong("Comment must be non-empty.", "COMMENT_EMPTY")
     if len(text.encode()) > MAX_BYTES or len(text) > limits.text_chars:
         raise wrong("Comment text too long.", "COMMENT_TOO_LONG")
+    if is_empty(text):
+        raise wrong("Comment must be non-empty.", "COMMENT_EMPTY")
     if comment.type == "HTML":
         raise wrong("Currently, only 'PLAIN_TEXT' comments are supported")
     if comment.type not in (None, "", "PLAIN_TEXT", "TEXT_TYPE_UNSPECIFIED"):
@@ -41,8 +42,9 @@ def text_of(comment: TextEntry | None, context: Context | None, limits: Limits) 
 
 
 def no_languages(tags: Sequence[str] | None) -> list[str]:
-    """Those of the tags that are no language's."""
-    return [shown(tag) for tag in tags or () if not LANGUAGE_TAG.fullmatch(tag)]
+    """Those of the tags that are no language's, as far as a refusal tells them."""
+    found = (shown(tag) for tag in tags or () if not LANGUAGE_TAG.fullmatch(tag))
+    return list(islice(found, MAX_ERRORS))
 
 
 def short(name: str) -> str:
