@@ -27,6 +27,7 @@ from gunicorn.http.errors import (
 )
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from prediction_service import heap
 from prediction_service.logs import places
 from prediction_service.outside import PLAIN, lines
 from prediction_service.pace import STALL_S, Chunks, PacedSocket
@@ -61,6 +62,11 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         self.lingering: deque[TConn] = deque()
         self.idle_until: float | None = None
 
+    def init_process(self) -> None:
+        """Begin, after the fork and before any thread."""
+        heap.keep_flat()
+        super().init_process()
+
     def accept(self, listener: socket.socket) -> bool:
         """Take one connection and wait in the poller for its request; False when none was waiting."""
         try:
@@ -89,7 +95,10 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         conn.sock.on_stall = req.force_close
         if isinstance(req.body.reader, ChunkedReader):
             req.body = Body(Chunks(req, conn.parser.unreader))
-        return super().handle_request(req, conn)
+        try:
+            return super().handle_request(req, conn)
+        finally:
+            conn.sock.on_stall = None  # or request and socket would keep each other
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:  # noqa: FBT001 - the base's
         # what the application has left of a body may be malformed too

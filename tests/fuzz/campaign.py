@@ -1,4 +1,4 @@
-"""Many requests by many clients against one server, and what became of it: answers, processes, memory, log."""
+"""Many requests by many clients against one server: answers, processes, memory and log afterwards."""
 
 import itertools
 import json
