@@ -186,7 +186,9 @@ def _failing_fast(schema: Any) -> Any:
 
 def _mended(body: bytes) -> bytes:
     """The same JSON where half an emoji, as clients that cut texts send it, has become U+FFFD."""
-    text = json.dumps(json.loads(body, parse_constant=_no_number), ensure_ascii=False)
+    # decoded here: json would guess at UTF-16 and UTF-32, and let encoded surrogates through
+    given = json.loads(body.decode("utf-8-sig"), parse_constant=_no_number)
+    text = json.dumps(given, ensure_ascii=False)
     return LONE_SURROGATE.sub("\ufffd", text).encode()
 
 
