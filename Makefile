@@ -11,7 +11,7 @@ export CHATMOD_FRESH := $(FRESH)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run train serve ui test lint format ci audit bench lock system clean
+.PHONY: help run train serve ui test lint format ci audit fuzz bench lock system clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -44,6 +44,9 @@ ci: lint test ## what CI runs
 
 audit: $(ENV)/.ready ## look the pinned requirements up among the known vulnerabilities (asks the network)
 	for each in requirements/*.lock; do $(ENV)/bin/pip-audit --strict --disable-pip --require-hashes -r $$each || exit 1; done
+
+fuzz: $(ENV)/.ready ## send nonsense to a real server and watch it live (REQUESTS=100000 SEED=1)
+	$(RUN) -m tests.fuzz --requests $(or $(REQUESTS),100000) --seed $(or $(SEED),1)
 
 bench: $(ENV)/.ready ## every benchmark, one after the other
 	for each in benchmarks/[a-z]*.py; do $(RUN) -m benchmarks.$$(basename $$each .py) || exit 1; done

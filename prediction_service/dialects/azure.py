@@ -176,10 +176,10 @@ def _is_day(text: str) -> bool:
 
 def _check(asked: AnalyzeTextOptions, limits: Limits) -> None:
     most = min(MAX_CHARS, limits.text_chars)
-    if is_empty(asked.text):
-        raise _wrong("text", "empty", "give a text")
     if len(asked.text) > most:
         raise _wrong("text", f"{len(asked.text)} code points", f"send at most {most}")
+    if is_empty(asked.text):
+        raise _wrong("text", "empty", "give a text")
     if asked.blocklist_names:
         remedy = "this service has no blocklists, leave blocklistNames out"
         raise _wrong("blocklistNames", shown(asked.blocklist_names[0]), remedy)

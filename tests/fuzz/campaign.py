@@ -61,7 +61,8 @@ class Campaign:
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._done = 0
-        self._targets: Sequence[Target] = targets()
+        _, _, ready = self.server.ask("GET", "/readyz")
+        self._targets: Sequence[Target] = targets(json.loads(ready)["model"]["version"])
         self.workers = {worker.pid for worker in self.server.children()}
 
     def run(self) -> None:

@@ -1,19 +1,22 @@
 """What is fuzzed: every operation of every dialect, with valid requests to start from and its shapes."""
 
 import json
-import re
+import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
 
+from prediction_service.dialects.dialect import Described
 from prediction_service.dialects.every import DIALECTS
 from prediction_service.wire import Problem
 from tests.fuzz.trees import MARK
 
-MODEL: Final = "chat-moderation"
-ATTRIBUTES: Final = "TOXICITY=LIKELY_TO_REJECT,harassment=LIKELY_TO_REJECT"
+JSON: Final = "application/json"
+BINARY: Final = "application/octet-stream"
+ATTRIBUTES: Final = ",".join(f"{name}=LIKELY_TO_REJECT" for name in ("TOXICITY", "harassment", "Hate"))
 PERSPECTIVE: Final = {
     "comment": {"text": f"{MARK} idiot. \U0001f600 Sorry!", "type": "PLAIN_TEXT"},
     "context": {"entries": [{"text": "what", "type": "PLAIN_TEXT"}]},
@@ -36,6 +39,22 @@ OWN: Final[Mapping[str, tuple[Any, ...]]] = {
     "/predict": (RECORDS,),
     "/v1alpha1/comments:analyze": (PERSPECTIVE,),
     "/v1/moderations": OPENAI,
+    "/v2/models/{model}/infer": (
+        {
+            "id": "1",
+            "parameters": {"binary_data_output": False},
+            "inputs": [{"name": "text", "datatype": "BYTES", "shape": [2, 1], "data": [[MARK], ["two"]]}],
+            "outputs": [{"name": "score", "parameters": {"binary_data": True}}],
+        },
+    ),
+    "/contentsafety/text:analyze": (
+        {"text": MARK, "categories": ["Hate"], "blocklistNames": [], "outputType": "EightSeverityLevels"},
+    ),
+    "/invocations": (
+        {"dataframe_records": [{"text": MARK}, {"text": "two", "more": 1}]},
+        {"inputs": [MARK, "two"]},
+        {"instances": {"text": [MARK]}},
+    ),
     "/analyze": ({"text": f"{MARK} you idiot"},),
     "/moderate": ({"message": f"{MARK} you idiot", "user_id": "u1", "channel_id": 7},),
 }
@@ -52,12 +71,12 @@ class Target:
     answer: type[BaseModel] | None
     refusal: type[BaseModel]
     refusal_type: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    others: tuple[tuple[Mapping[str, str], bytes], ...] = ()
 
     def complaint(self, status: int, content_type: str, body: bytes) -> str:
         """What is wrong with an answer, or nothing."""
         if status == 200:
-            return "" if self.answer is None else wrong_shape(self.answer, body)
+            return wrong_shape(self.answer, body) if self.answer and content_type == JSON else ""
         if content_type != self.refusal_type:
             return f"Content-Type is {content_type!r} and not {self.refusal_type!r}"
         return wrong_shape(self.refusal, body)
@@ -78,24 +97,46 @@ def _refused(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def targets() -> list[Target]:
-    """Every operation that there is."""
-    return list(_targets())
+def targets(version: str) -> list[Target]:
+    """Every operation that there is; ``version`` is the model's."""
+    return list(_targets(version))
 
 
-def _targets() -> Iterator[Target]:
+def _targets(version: str) -> Iterator[Target]:
     for name, dialect in DIALECTS.items():
         for one in dialect.operations:
-            path = re.sub(r"\{[^}]*\}", MODEL, one.path)
-            examples = () if one.example is None else (one.example,)
+            told = one.every_answer().get("200")
+            shapes = [content.shape for content in told.contents if content.kind == JSON] if told else []
             yield Target(
                 dialect=name,
                 method=one.method.upper(),
-                path=path,
-                bodies=(*examples, *OWN.get(path, ())),
-                answer=one.answer,
+                path=_address(one, version),
+                bodies=(*(() if one.example is None else (one.example,)), *OWN.get(one.path, ())),
+                answer=next((shape for shape in shapes if isinstance(shape, type)), None),
                 refusal=one.refusal,
                 refusal_type=one.refusal_type,
+                others=tuple(_others(one)),
             )
     for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"):
         yield Target("operations", "GET", path, (), None, Problem, "application/problem+json")
+
+
+def _address(one: Described, version: str) -> str:
+    parameters = one.every_parameter()
+    values = {each.name: each.example for each in parameters if each.place == "path"} | {"version": version}
+    wanted = {each.name: each.example for each in parameters if each.place == "query" and each.required}
+    return one.path.format(**values) + (f"?{urlencode(wanted)}" if wanted else "")
+
+
+def _others(one: Described) -> Iterator[tuple[Mapping[str, str], bytes]]:
+    """Valid bodies that are no JSON."""
+    for content in one.requests:
+        if isinstance(content.example, str):
+            yield {"Content-Type": content.kind}, content.example.encode()
+    if one.path.endswith("/infer"):
+        element = struct.pack("<I", len(MARK)) + MARK.encode()
+        tensor = {"name": "text", "datatype": "BYTES", "shape": [2]}
+        size = {"parameters": {"binary_data_size": 2 * len(element)}}
+        document = json.dumps({"inputs": [tensor | size]}).encode()
+        for length, body in ((len(document), document + 2 * element), (0, MARK.encode())):
+            yield {"Content-Type": BINARY, "Inference-Header-Content-Length": str(length)}, body
