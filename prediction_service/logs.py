@@ -9,7 +9,7 @@ import sys
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import orjson
 import structlog
@@ -49,9 +49,30 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[_line],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", Tolerant(sys.stderr.buffer))),
         cache_logger_on_first_use=True,
     )
+
+
+class Tolerant:
+    """A stream on a disk that may be full: then lines are lost, and answers are not."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, line: bytes) -> None:
+        """Write what can be written."""
+        try:
+            self._stream.write(line)
+        except OSError:
+            return
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        try:
+            self._stream.flush()
+        except OSError:
+            return
 
 
 def for_gunicorn(level: str) -> dict[str, Any]:

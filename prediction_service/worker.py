@@ -49,6 +49,8 @@ MALFORMED: Final[dict[type[BaseException], HTTPStatus]] = {
     ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
 }
 SECURITY: Final = tuple(lines(PLAIN))
+# gunicorn's own worker would die of it, and take its open connections along
+EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 HARMLESS: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED})
 
 
@@ -72,7 +74,9 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         try:
             taken, address = listener.accept()
         except OSError as error:
-            if error.errno not in HARMLESS:
+            if error.errno in EXHAUSTED:
+                time.sleep(POLL_S)  # it waits in the queue, where the poller sees it again at once
+            elif error.errno not in HARMLESS:
                 raise
             return False
         self.nr_conns += 1
