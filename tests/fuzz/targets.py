@@ -55,7 +55,7 @@ OWN: Final[Mapping[str, tuple[Any, ...]]] = {
         {"inputs": [MARK, "two"]},
         {"instances": {"text": [MARK]}},
     ),
-    "/analyze": ({"text": f"{MARK} you idiot"},),
+    "/analyze": ({"text": f"{MARK} you idiot"}, {"text": f"{MARK} you <U+0041>. EDIT: no", "explain": True}),
     "/moderate": ({"message": f"{MARK} you idiot", "user_id": "u1", "channel_id": 7},),
 }
 
