@@ -159,7 +159,7 @@ def _broken(kind: str, number: int, target: Target, dice: random.Random) -> Case
         return Case(number, kind, valid[: dice.randrange(len(valid))], ends=ends)
     if kind == "stall":
         return Case(number, kind, valid[: dice.randrange(10, len(valid))], ends="stall")
-    if target.bodies and dice.random() < 0.2:
+    if dice.random() < 0.2:
         lines = {"Host": "t", "Content-Type": JSON, "Transfer-Encoding": "chunked"}
         wire = head(target.method, target.path, lines) + dice.choice(CHUNKS)
         return Case(number, kind, wire, ends="half")

@@ -159,6 +159,37 @@ def test_a_flood_of_wrong_values_is_refused_soon(client: FlaskClient, name: str,
     assert time.process_time() - started < SOON_S
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "item", "after"),
+    [
+        ("records", b'{"Records":[', b"0", b"]}"),
+        ("records", b'{"Records":[', b"{}", b"]}"),
+        ("perspective", b'{"languages":[', b"0", b"]}"),
+        (
+            "perspective",
+            b'{"languages":[',
+            b'"!"',
+            b'],"comment":{"text":"a"},"requestedAttributes":{"TOXICITY":{}}}',
+        ),
+        ("perspective", b'{"context":{"entries":[', b"0", b"]}}"),
+        ("perspective", b'{"requestedAttributes":{', b'"a":0', b"}}"),
+        ("openai", b'{"input":[', b"{}", b"]}"),
+        ("kserve", b'{"inputs":[', b"0", b"]}"),
+        ("azure", b'{"text":"a","categories":[', b"0", b"]}"),
+        ("azure", b'{"text":"a","categories":[', b'"x"', b"]}"),
+        ("mlflow", b'{"dataframe_records":[', b"0", b"]}"),
+        ("mlflow", b'{"dataframe_split":{"columns":["text"],"data":[', b"0", b"]}}"),
+    ],
+)
+def test_a_list_of_wrong_items_is_refused_soon_and_in_few_words(
+    client: FlaskClient, name: str, before: bytes, item: bytes, after: bytes
+) -> None:
+    started = time.process_time()
+    body = before + (item + b",") * 500_000 + item + after
+    refused(post(client, name, body), name, SPOKEN[name].unprocessable)
+    assert time.process_time() - started < SOON_S
+
+
 @EVERY
 def test_an_object_of_many_wrong_keys_is_refused_soon(client: FlaskClient, name: str) -> None:
     keys = b",".join(b'"%d":0' % number for number in range(200_000))

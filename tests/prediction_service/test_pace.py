@@ -26,7 +26,9 @@ TEXT = b'd\r\n{"text":"hi"}\r\n'
 def pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[PacedSocket, socket.socket]]:
     """A paced end, as the worker makes it, and its client's; patience is a fifth of a second."""
     monkeypatch.setattr(pace, "STALL_S", 0.2)
-    ours, theirs = socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
     paced = PacedSocket(ours.family, ours.type, ours.proto, ours.detach())
     for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
         paced.setsockopt(
@@ -107,13 +109,14 @@ def test_a_client_that_does_not_take_its_answer_is_a_stall(pair: tuple[PacedSock
 
 
 def test_a_client_that_takes_a_little_now_and_then_is_a_stall(
-    pair: tuple[PacedSocket, socket.socket],
+    pair: tuple[PacedSocket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pace, "SLOWEST_BYTES_S", 100_000_000)
     paced, client = pair
 
     def sip() -> None:
         try:
-            while client.recv(1_000):
+            while client.recv(200_000):
                 time.sleep(0.05)
         except OSError:
             return
@@ -121,7 +124,7 @@ def test_a_client_that_takes_a_little_now_and_then_is_a_stall(
     threading.Thread(target=sip, daemon=True).start()
     started = time.monotonic()
     with pytest.raises(Stalled):
-        paced.sendall(b"x" * 10_000_000)
+        paced.sendall(b"x" * 50_000_000)
     assert time.monotonic() - started < 3
 
 
@@ -199,10 +202,13 @@ def test_chunks_that_cannot_be_read_are_a_bad_request_and_end_the_connection(
 
 def test_what_follows_malformed_chunks_is_no_request(server: Server) -> None:
     follows = b"GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n"
-    for head in (CHUNKED % b"/analyze", CHUNKED.replace(b"POST", b"GET") % b"/healthz"):
+    unread = CHUNKED.replace(b"POST", b"GET") % b"/healthz"
+    for head, status in ((CHUNKED % b"/analyze", b"400"), (CHUNKED % b"/no", b"404"), (unread, b"200")):
         with server.connect(5) as client:
             client.sendall(head + b"zz\r\n" + follows)
-            assert 1 == everything(client).count(b"HTTP/1.1 ")
+            answers = everything(client)
+        assert answers.startswith(b"HTTP/1.1 " + status)
+        assert 1 == answers.count(b"HTTP/1.1 ")
 
 
 def test_a_body_that_ends_early_is_not_judged(server: Server) -> None:
