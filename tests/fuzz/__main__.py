@@ -35,7 +35,8 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         bundle = trained(Path(place) / "bundle", make_rows(800))
-        with Server(Path(place) / "log", bundle=bundle, attributes=ATTRIBUTES) as server:
+        labels = f"sqlite:///{place}/labels.db"
+        with Server(Path(place) / "log", bundle=bundle, attributes=ATTRIBUTES, labels=labels) as server:
             if options.replay:
                 return replay(server, options.replay)
             campaign = Campaign(server, options.seed, options.requests, options.clients)

@@ -26,8 +26,9 @@ BEYOND_SCHEMAS = [positive_data_acceptance]
 
 @pytest.fixture(scope="module")
 def address(bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    log = tmp_path_factory.mktemp("described") / "log"
-    with Server(log, bundle=bundle_dir, attributes=ATTRIBUTES) as server:
+    place = tmp_path_factory.mktemp("described")
+    labels = f"sqlite:///{place}/labels.db"
+    with Server(place / "log", bundle=bundle_dir, attributes=ATTRIBUTES, labels=labels) as server:
         yield f"http://127.0.0.1:{server.port}"
 
 

@@ -17,6 +17,7 @@ from tests.fuzz.cases import KINDS, Case, case
 from tests.fuzz.exchange import Client
 from tests.fuzz.targets import ATTRIBUTES, Target, targets
 from tests.fuzz.trees import MARK, Pairs, Raw, dump, mutated, tree
+from tests.prediction_service.guarded import add
 from tests.prediction_service.serving import Server
 
 REQUESTS = 5_000
@@ -31,7 +32,8 @@ GOOD = (
 
 
 def test_nothing_breaks_the_service(bundle_dir: Path, tmp_path: Path) -> None:
-    with Server(tmp_path / "log", bundle=bundle_dir, attributes=ATTRIBUTES) as server:
+    options = {"attributes": ATTRIBUTES, "labels": f"sqlite:///{tmp_path}/labels.db"}
+    with Server(tmp_path / "log", bundle=bundle_dir, **options) as server:
         campaign = Campaign(server, seed=20, requests=REQUESTS)
         campaign.run()
         assert [] == [(one.case.number, one.case.kind, one.complaint) for one in campaign.findings]
@@ -41,6 +43,18 @@ def test_nothing_breaks_the_service(bundle_dir: Path, tmp_path: Path) -> None:
         assert campaign.statuses[400] > REQUESTS // 10
         assert set(KINDS) - {"stall"} <= set(campaign.kinds)
         assert server.ask("GET", "/readyz")[0] == 200
+
+
+def test_nothing_breaks_the_service_for_those_without_a_key(bundle_dir: Path, tmp_path: Path) -> None:
+    """Each dialect refuses in its own shape before it reads a body, or what else the client made of it."""
+    keys = tmp_path / "keys"
+    add(keys)
+    with Server(tmp_path / "log", bundle=bundle_dir, attributes=ATTRIBUTES, keys=keys) as server:
+        campaign = Campaign(server, seed=21, requests=1_000)
+        campaign.run()
+        assert [] == [(one.case.number, one.case.kind, one.complaint) for one in campaign.findings]
+        assert [] == list(campaign.aftermath())
+        assert campaign.statuses[401] > 500
 
 
 def test_the_same_seed_and_number_give_the_same_bytes() -> None:
@@ -158,7 +172,8 @@ def test_a_loud_line_of_the_log_is_a_finding(line: str, loud: str) -> None:
 
 
 def test_a_dead_worker_and_a_message_in_the_log_are_findings(bundle_dir: Path, tmp_path: Path) -> None:
-    with Server(tmp_path / "log", bundle=bundle_dir, attributes=ATTRIBUTES) as server:
+    options = {"attributes": ATTRIBUTES, "labels": f"sqlite:///{tmp_path}/labels.db"}
+    with Server(tmp_path / "log", bundle=bundle_dir, **options) as server:
         campaign = Campaign(server, seed=1, requests=50, clients=1)
         campaign.run()
         assert [] == list(campaign.aftermath())
