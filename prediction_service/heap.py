@@ -12,7 +12,7 @@ from typing import Final
 TRIM_THRESHOLD: Final = -1
 MMAP_THRESHOLD: Final = -3
 ARENA_MAX: Final = -8
-LARGE: Final = 1_048_576
+LARGE: Final = 131_072
 
 
 def keep_flat() -> bool:
@@ -21,5 +21,5 @@ def keep_flat() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    wanted = {ARENA_MAX: 1, MMAP_THRESHOLD: LARGE, TRIM_THRESHOLD: 4 * LARGE}
+    wanted = {ARENA_MAX: 1, MMAP_THRESHOLD: LARGE, TRIM_THRESHOLD: LARGE}
     return all(mallopt(name, value) for name, value in wanted.items())
