@@ -12,6 +12,7 @@ import structlog
 
 from prediction_service import logs, outside
 from prediction_service.metrics import Metrics
+from prediction_service.problems import Refusal
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
