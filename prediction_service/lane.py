@@ -72,8 +72,11 @@ class Lane:
 
 
 def _body(environ: "WSGIEnvironment") -> bytes:
+    length = int(environ["CONTENT_LENGTH"])
     try:
-        body: bytes = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        body: bytes = environ["wsgi.input"].read(length)
     except (OSError, ValueError) as error:
         raise ClientDisconnected from error
+    if len(body) < length:
+        raise ClientDisconnected
     return body
