@@ -41,6 +41,8 @@ class PacedSocket(socket.socket):
 
     on_stall: Callable[[], None] | None = None
     _patient_until = 0.0
+    _holds = False
+    _head = b""
 
     def begin(self) -> None:
         """From now on the client's next request is awaited."""
@@ -65,13 +67,32 @@ class PacedSocket(socket.socket):
         self._patient_until += len(data) / SLOWEST_BYTES_S
         return data
 
+    def hold(self) -> None:
+        """Keep what is sent next, an answer's head, until its body follows: one packet, one wake-up."""
+        self._holds = True
+
+    def flush(self) -> None:
+        """Send a head that no body has followed."""
+        self._holds = False
+        if self._head:
+            self.sendall(b"")
+
+    def drop(self) -> None:
+        """Forget a head whose answer has failed."""
+        self._holds, self._head = False, b""
+
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send all of it.
+        """Send all of it, after what was kept.
 
         Raises:
             Stalled: the client does not take it in time.
 
         """
+        if self._holds:
+            self._holds, self._head = False, data
+            return
+        if self._head:
+            data, self._head = self._head + data, b""
         left, until = memoryview(data), time.monotonic() + STALL_S
         while left:
             try:

@@ -97,12 +97,16 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Answer it with a body that is read within bounds."""
         conn.sock.on_stall = req.force_close
+        conn.sock.hold()
         if isinstance(req.body.reader, ChunkedReader):
             req.body = Body(Chunks(req, conn.parser.unreader))
         try:
-            return super().handle_request(req, conn)
+            keep = super().handle_request(req, conn)
+            conn.sock.flush()
         finally:
+            conn.sock.drop()
             conn.sock.on_stall = None  # or request and socket would keep each other
+        return keep
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:  # noqa: FBT001 - the base's
         # what the application has left of a body may be malformed too

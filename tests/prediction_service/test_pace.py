@@ -128,6 +128,34 @@ def test_a_client_that_takes_a_little_now_and_then_is_a_stall(
     assert time.monotonic() - started < 3
 
 
+def test_an_answers_head_waits_for_its_body_and_both_go_at_once(
+    pair: tuple[PacedSocket, socket.socket],
+) -> None:
+    paced, client = pair
+    client.setblocking(False)  # noqa: FBT003 - the standard library's
+    paced.hold()
+    paced.sendall(b"head ")
+    with pytest.raises(BlockingIOError):
+        client.recv(99)
+    paced.sendall(b"body ")
+    assert b"head body " == client.recv(99)
+    paced.sendall(b"more")
+    assert b"more" == client.recv(99)
+
+
+def test_a_head_without_a_body_is_flushed_and_that_of_a_failed_answer_forgotten(
+    pair: tuple[PacedSocket, socket.socket],
+) -> None:
+    paced, client = pair
+    paced.hold()
+    paced.sendall(b"failed")
+    paced.drop()
+    paced.hold()
+    paced.sendall(b"alone")
+    paced.flush()
+    assert b"alone" == client.recv(99)
+
+
 def test_a_large_answer_is_sent_whole(pair: tuple[PacedSocket, socket.socket]) -> None:
     paced, client = pair
     got: list[int] = []
