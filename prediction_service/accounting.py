@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # a request that is answered before Flask has its route under this name
 ENDPOINT: Final = "chatmod.endpoint"
 UNMATCHED: Final = "unmatched"
+SLASHES: Final = re.compile("/{2,}")
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 ID_BYTES: Final = 16
 CHUNK_BYTES: Final = 65_536
@@ -46,6 +47,9 @@ class Accounted:
         offered = environ.get("HTTP_X_REQUEST_ID")
         request_id = offered if offered and REQUEST_ID.fullmatch(offered) else os.urandom(ID_BYTES).hex()
         logs.begin(request_id)
+        if "//" in environ["PATH_INFO"]:
+            # clients join addresses so; and who looks at a path must not see another than who answers it
+            environ["PATH_INFO"] = SLASHES.sub("/", environ["PATH_INFO"])
 
         def start(told: str, headers: list[tuple[str, str]], *error: Any) -> Callable[[bytes], object]:
             status = int(told[:3])

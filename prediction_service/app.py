@@ -1,11 +1,11 @@
 """The Flask application: loader, dialects, metrics and log wired together. gunicorn calls `wsgi()`."""
 
 import json
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Sequence
+from functools import partial, wraps
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from flask import Blueprint, Flask, Response, request
@@ -24,7 +24,7 @@ from prediction_service.dialects.dialect import Dialect, Limits, Service, tell
 from prediction_service.dialects.every import DIALECTS
 from prediction_service.feedback import Feedback
 from prediction_service.gate import Gate
-from prediction_service.guard import Guard
+from prediction_service.guard import ADMITTED, Guard
 from prediction_service.lane import Lane
 from prediction_service.loader import Loaded, Loader, source
 from prediction_service.metrics import CONTENT_TYPE, Metrics
@@ -36,6 +36,7 @@ from prediction_service.settings import PREFIX, Settings
 from prediction_service.wire import Alive, FieldError
 
 RETRY_AFTER_S: Final = 1
+NOTHING: Final = "there is nothing at this path: see /docs for those of this service"
 
 log = structlog.get_logger(__name__)
 
@@ -46,13 +47,16 @@ def create_app(options: Settings, loader: Loader, metrics: Metrics, shared: Path
     app.config["MAX_CONTENT_LENGTH"] = options.max_body_bytes
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     dialects = [DIALECTS[name] for name in options.dialects]
+    limits = Limits(options.max_records, options.max_text_chars)
+    app.config["MOST_VALUES"] = limits.values
     service = Service(
         partial(_moderator, loader),
         metrics,
-        Limits(options.max_records, options.max_text_chars),
+        limits,
         Feedback(options.labels, metrics),
         options.model_name,
         options.public_url,
+        options.cors_origins,
     )
     for dialect in dialects:
         app.register_blueprint(_with_attributes(dialect.blueprint(service), options))
@@ -164,8 +168,26 @@ def _add_guard(
         counts = shared / "limits" if shared else None
         limiter = partial(Limiter, counts, options.redis, metrics.counted_without_redis)
         guard = Guard(Watched(options.keys) if options.keys else None, options.rate_limit, limiter)
+        _admit_only(app, {dialect.name for dialect in dialects})
     gate = Gate(dialects, guard, options.cors_origins)
     app.wsgi_app = gate.before(app.wsgi_app)  # type: ignore[assignment, method-assign]
+
+
+def _admit_only(app: Flask, guarded: Collection[str]) -> None:
+    """A second lock: no view of a dialect runs for a request that the gate has not let in."""
+
+    def locked(view: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(view)
+        def admitted(**values: Any) -> Any:
+            if ADMITTED not in request.environ:
+                raise Refusal(HTTPStatus.NOT_FOUND, NOTHING)
+            return view(**values)
+
+        return admitted
+
+    for endpoint, view in app.view_functions.items():
+        if endpoint.partition(".")[0] in guarded:
+            app.view_functions[endpoint] = locked(view)
 
 
 def _lane(app: Flask, service: Service, dialects: Sequence[Dialect], options: Settings) -> Lane | None:
@@ -211,7 +233,7 @@ def _add_refusals(app: Flask, options: Settings, dialects: Sequence[Dialect]) ->
 def _as_refusal(error: HTTPException, status: HTTPStatus, options: Settings) -> Refusal:
     detail, errors, headers = error.description or status.phrase, [], {}
     if isinstance(error, NotFound):
-        detail = "there is nothing at this path: see /docs for those of this service"
+        detail = NOTHING
     elif isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
         detail, headers = f"{request.method} is not answered here: use {allowed}", {"Allow": allowed}

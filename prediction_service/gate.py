@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from prediction_service import logs, outside
 from prediction_service.accounting import ENDPOINT, UNMATCHED
 from prediction_service.dialects.dialect import Described, Dialect, tell
-from prediction_service.guard import Asked, Guard
+from prediction_service.guard import ADMITTED, KEY_ID, Asked, Guard
 from prediction_service.problems import Refusal
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Gate:
                         return _preflight(environ, start, place)
                 if self.guard and place:
                     start = _adding(start, _admitted(self.guard, environ, place))
+                    environ[ADMITTED] = True
             except Refusal as refusal:
                 return self._refuse(environ, start, place, refusal)
             return inner(environ, start)
@@ -114,6 +115,7 @@ def _admitted(guard: Guard, environ: "WSGIEnvironment", place: Place) -> Headers
     key = guard.identify(asked)
     if key:
         logs.bind(key_id=key.id)
+        environ[KEY_ID] = key.id
     return guard.admit(asked, key)
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_network
 from typing import TYPE_CHECKING, Any, Final
 
 from prediction_service import rate
@@ -31,6 +31,9 @@ KEY_VARIABLES: Final = tuple(f"HTTP_{name.upper().replace('-', '_')}" for name i
 BEARER: Final = "bearer "
 CHALLENGE: Final = 'Bearer realm="chat-moderation"'
 AGAIN_S: Final = 1
+# what the gate tells those behind it: that it has let this request in, and with whose key
+ADMITTED: Final = "chatmod.admitted"
+KEY_ID: Final = "chatmod.key_id"
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,13 @@ class Guard:
                 headers={"Retry-After": str(AGAIN_S)},
             )
         shown = shown_keys(asked)
-        if len(shown) != 1:
-            raise _several() if shown else _missing()
-        key = keyring.find(shown.pop(), time.time())
-        if key is None:
+        key = keyring.find(next(iter(shown)), time.time()) if len(shown) == 1 else None
+        if key is not None:
+            return key
+        self.admit(asked, None)  # who guesses keys is counted by address
+        if len(shown) == 1:
             raise _invalid()
-        return key
+        raise _several() if shown else _missing()
 
     def admit(self, asked: Asked, key: "Key | None") -> Sequence[tuple[str, str]]:
         """Count the request; what the head of its answer says about the limit.
@@ -124,8 +128,11 @@ def shown_keys(asked: Asked) -> set[str]:
 
 
 def _neighbours(address: str) -> str:
-    """An address as limits count it: IPv6 clients have a whole /64 each."""
-    return str(ip_network(f"{address}/64", strict=False)) if ":" in address else address
+    """An address as limits count it: IPv6 clients have a whole /64 each, IPv4's in their disguise do not."""
+    if ":" not in address:
+        return address
+    mapped = IPv6Address(address.partition("%")[0]).ipv4_mapped
+    return str(mapped) if mapped else str(ip_network(f"{address.partition('%')[0]}/64", strict=False))
 
 
 def _missing() -> Refusal:

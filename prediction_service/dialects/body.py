@@ -4,11 +4,12 @@ import json
 import re
 import sys
 import zlib
+from codecs import BOM_UTF8
 from functools import cache
 from http import HTTPStatus
 from typing import Any, Final, Never, TypeVar
 
-from flask import request
+from flask import current_app, request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import SchemaValidator
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
@@ -18,10 +19,11 @@ from prediction_service.problems import Refusal, from_validation, shown
 from prediction_service.settings import PREFIX
 from prediction_service.wire import FieldError
 
-# more than any batch has, those in its texts included, and few enough for eight threads to read at once
-MOST_COMMAS: Final = 2_000_000
 # in a body of no more commas every wrong value is looked for, of which the first twenty are told
 MOST_NAMED: Final = 10_000
+# an open one ends with the body, or each quote in it would be looked at as a beginning
+TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 PLAIN_LENGTH: Final = re.compile("[0-9]{1,18}")
 WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
@@ -35,7 +37,7 @@ def read(shape: type[Shape], example: str, *, plain: bool = False) -> Shape:
         Refusal: it is said to be something else than JSON, is none, or has another shape.
 
     """
-    return parse(shape, stated_json(plain=plain), example)
+    return parse(shape, stated_json(plain=plain), example, current_app.config["MOST_VALUES"])
 
 
 def stated_json(*, plain: bool = False) -> bytes:
@@ -62,7 +64,7 @@ def whole() -> bytes:
 
     """
     if FAILED in request.environ:
-        raise request.environ[FAILED]
+        raise request.environ.pop(FAILED)  # which holds the request, and would be held by it
     body, encoding = _received(), request.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding in ("", "identity"):
         return body
@@ -122,37 +124,39 @@ def _exactly(length: int) -> bytes:
     return body
 
 
-def parse(shape: type[Shape], body: bytes, example: str) -> Shape:
-    """The request in a body; ``example`` is shown to whoever sends no JSON.
+def parse(shape: type[Shape], body: bytes, example: str, most_values: int) -> Shape:
+    """The request in a body of so many values; ``example`` is shown to whoever sends no JSON.
 
     Raises:
         Refusal: it is no JSON, has another shape, or more values than the service has memory for.
 
     """
-    _check_count(body)
+    _check_count(body, most_values)
     try:
         return _validated(shape, body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         if first["type"] != "json_invalid":
             raise from_validation(error) from error
-        reason = first["msg"]
+        said = f"the body cannot be read ({first['msg']}): send JSON such as {example}"
+    if not (HALF.search(body) or body.startswith(BOM_UTF8)):
+        raise Refusal(HTTPStatus.BAD_REQUEST, said)  # it costs memory to look for more
     try:
         return _validated(shape, _mended(body))
     except ValidationError as error:
         raise from_validation(error) from error
     except (ValueError, RecursionError) as error:
-        raise Refusal(
-            HTTPStatus.BAD_REQUEST, f"the body cannot be read ({reason}): send JSON such as {example}"
-        ) from error
+        raise Refusal(HTTPStatus.BAD_REQUEST, said) from error
 
 
-def _check_count(body: bytes) -> None:
+def _check_count(body: bytes, most: int) -> None:
     """Refuse a body of many tiny values: once read, each is twenty times as large as on the wire."""
-    if len(body) > MOST_COMMAS and body.count(b",") > MOST_COMMAS:
-        value, remedy = f"over {MOST_COMMAS} commas", "send fewer values in one request"
-        error = FieldError(field="body", value=value, remedy=remedy)
-        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has {value}: {remedy}", errors=[error])
+    if body.count(b",") <= most or TEXT.sub(b"", body).count(b",") <= most:
+        return
+    remedy = f"send fewer values in one request, or raise {PREFIX}MAX_RECORDS"
+    error = FieldError(field="body", value=f"over {most} values", remedy=remedy)
+    detail = f"the body holds over {most} values: {remedy}"
+    raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, errors=[error])
 
 
 def _validated(shape: type[Shape], body: bytes) -> Shape:

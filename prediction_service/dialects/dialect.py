@@ -1,9 +1,9 @@
 """What a dialect is: its name, paths, routes, refusals and description. Knows none of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from flask import Blueprint
 
@@ -18,6 +18,9 @@ from prediction_service.wire import Problem, Wire
 
 Access = Literal["key", "labels", "open"]
 
+VALUES_A_RECORD: Final = 10
+OTHER_VALUES: Final = 10_000
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -26,12 +29,18 @@ class Limits:
     records: int
     text_chars: int
 
+    @property
+    def values(self) -> int:
+        """How many values the JSON of one request may have: some for each record, and some besides."""
+        return VALUES_A_RECORD * self.records + OTHER_VALUES
+
 
 @dataclass(frozen=True)
 class Service:
     """What a dialect is given; ``moderator`` refuses while no bundle is ready.
 
-    ``public_url`` is the address under which clients reach it, where the operator names one.
+    ``public_url`` is the address under which clients reach it, where the operator names one; ``origins``
+    are those of pages that may ask.
     """
 
     moderator: Callable[[], Moderator]
@@ -40,6 +49,7 @@ class Service:
     feedback: Feedback
     model_name: str = "chat-moderation"
     public_url: str | None = None
+    origins: Collection[str] = ()
 
     def decide(self, judge: Moderator, messages: Sequence[str], parts: Sequence[str] = ()) -> list[Decision]:
         """Decide on messages, and on ``parts`` of them after these, in one call; only messages count."""

@@ -125,7 +125,7 @@ def _read(service: Service) -> tuple[InferRequest, list[str]]:
         text = tensors.text_of(raw, 0)
         check([text], service.limits)
         return InferRequest(inputs=[], parameters={"binary_data_output": True}), [text]
-    asked = body.parse(InferRequest, document, SHORT_EXAMPLE)
+    asked = body.parse(InferRequest, document, SHORT_EXAMPLE, service.limits.values)
     return asked, texts_of(asked, raw, service.limits)
 
 

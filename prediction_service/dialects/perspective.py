@@ -62,7 +62,7 @@ def answers(service: Service) -> Reply:
 
     def analyze(content: bytes) -> bytes:
         judge = service.moderator()
-        asked = body.parse(AnalyzeCommentRequest, content, SHORT_EXAMPLE)
+        asked = body.parse(AnalyzeCommentRequest, content, SHORT_EXAMPLE, service.limits.values)
         text = text_of(asked.comment, asked.context, service.limits)
         names = _names(asked, judge)
         spans = sentences(text) if asked.span_annotations else []

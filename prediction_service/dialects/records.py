@@ -71,7 +71,7 @@ def answers(service: Service) -> Reply:
 
     def predict(content: bytes) -> bytes:
         judge = service.moderator()
-        records = body.parse(PredictRequest, content, SHORT_EXAMPLE).Records
+        records = body.parse(PredictRequest, content, SHORT_EXAMPLE, service.limits.values).Records
         check(records, service.limits)
         return render(records, service.decide(judge, [record.body for record in records]))
 

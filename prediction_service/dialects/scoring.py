@@ -118,7 +118,7 @@ def _texts(limits: Limits) -> list[str]:
         return frames.texts_of_csv(body.whole(), limits)
     if not request.is_json:
         raise _wrong_type(f"send application/json or {CSV}")
-    asked = body.parse(InvocationsRequest, body.whole(), SHORT_EXAMPLE)
+    asked = body.parse(InvocationsRequest, body.whole(), SHORT_EXAMPLE, limits.values)
     forms = [form for form in frames.FORMS if form in asked.model_fields_set]
     if len(forms) != 1:
         wanted = f"exactly one of the input fields {', '.join(frames.FORMS)}"

@@ -3,9 +3,11 @@
 import hashlib
 import json
 import re
+from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 
 from moderation.verdicts import Suggestion
 from prediction_service import logs
@@ -21,9 +23,11 @@ from prediction_service.dialects.google import (
     SuggestedScores,
 )
 from prediction_service.feedback import KEY_HEADER
+from prediction_service.guard import KEY_ID
 from prediction_service.languages import detect
+from prediction_service.outside import allowed
 from prediction_service.problems import Refusal, invalid, shown
-from prediction_service.settings import ATTRIBUTE_NAME
+from prediction_service.settings import ATTRIBUTE_NAME, PREFIX
 from prediction_service.wire import FieldError
 
 PATH: Final = "/v1alpha1/comments:suggestscore"
@@ -33,6 +37,7 @@ MAX_LANGUAGES: Final = 16
 MAX_NAME_CHARS: Final = 1024
 MAX_CONTEXT_CHARS: Final = 4096
 KEY: Final = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')
+OWN_HOST: Final = re.compile(r"localhost|[0-9.]+|[0-9a-f:]*:[0-9a-f:.]*")
 # Coral's own name for a comment, in the JSON that it puts into the context
 CORAL_ID: Final = "Coral_comment_id"
 SHORT_EXAMPLE: Final = (
@@ -45,6 +50,7 @@ def add_route(routes: Blueprint, service: Service) -> None:
 
     @routes.post(PATH)
     def suggest() -> Response:
+        _check_page(service)
         asked = body.read(SuggestCommentScoreRequest, SHORT_EXAMPLE, plain=True)
         _check(asked)
         text = text_of(asked.comment, asked.context, service.limits)
@@ -57,6 +63,24 @@ def add_route(routes: Blueprint, service: Service) -> None:
             detected_languages=detected,
         )
         return Response(answer.model_dump_json(by_alias=True, exclude_none=True), mimetype="application/json")
+
+
+def _check_page(service: Service) -> None:
+    """Refuse what some page on the web has its visitor's browser send: CORS stops reading, not writing.
+
+    A page of this service's own address counts only under a name that nobody else can point here.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None or allowed(origin, service.origins):
+        return
+    page, public = urlsplit(origin), urlsplit(service.public_url or "").netloc
+    own = page.netloc == request.host and OWN_HOST.fullmatch(page.hostname or "")
+    if own or (public and page.netloc == public):
+        return
+    remedy = f"send labels from a server, or name the page's origin in {PREFIX}CORS_ORIGINS"
+    field = FieldError(field="Origin", value=shown(origin), remedy=remedy)
+    detail = f"pages of {shown(origin)} may not write labels: {remedy}"
+    raise Refusal(HTTPStatus.FORBIDDEN, detail, errors=[field])
 
 
 def _check(asked: SuggestCommentScoreRequest) -> None:
@@ -115,7 +139,7 @@ def _suggestion(
     serving: tuple[str, str],
 ) -> Suggestion:
     context = _context(asked.context)
-    caller = g.get("key_id", "")
+    caller = request.environ.get(KEY_ID, "")
     known = {"session": asked.session_id, "request": logs.request_id(), "key": caller, "context": context}
     coral = next((each[CORAL_ID] for each in context if isinstance(each.get(CORAL_ID), str)), "")
     key = _key()

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from flask import Flask
@@ -9,8 +10,9 @@ from flask import Flask
 from prediction_service.app import create_app
 from prediction_service.dialects.every import DIALECTS
 from prediction_service.gate import Places
-from prediction_service.loader import Loader
+from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
+from prediction_service.problems import Refusal
 from prediction_service.settings import Settings
 from tests.prediction_service.guarded import add
 
@@ -60,6 +62,34 @@ def test_every_other_route_of_a_dialect_asks_for_a_key(app: Flask) -> None:
     assert set() == {
         route for route, status in asked.items() if status not in (401, 403) and route not in opened
     } - {("HEAD", path) for _, path in opened}
+
+
+@pytest.mark.parametrize("form", ["/{}", "//{}", "{}/", "%2F{}", "/.{}", "{}//", "/%2e/{}", "\\{}"])
+def test_a_path_written_otherwise_is_no_way_past_the_key(app: Flask, form: str) -> None:
+    client = app.test_client()
+    opened = {re.sub(r"{[^}]+}", "{any}", path) for _, path in OPEN}
+    for method, path in routes(app):
+        if path in opened:
+            continue
+        written = form.format(path.replace("{any}", "x"))
+        answer = client.open("/", method=method, environ_overrides={"PATH_INFO": unquote(written)})
+        assert answer.status_code in (400, 401, 403, 404), (method, written, answer.status_code)
+
+
+def test_repeated_slashes_are_one_for_the_gate_and_for_whoever_answers(bundle_dir: Path) -> None:
+    loader = Loader(lambda: from_disk(bundle_dir), retry=False)
+    loader.start()
+    loader.join()
+    client = create_app(Settings(), loader, Metrics()).test_client()
+    asked = {"comment": {"text": "hi"}, "requestedAttributes": {"LIKELY_TO_REJECT": {}}}
+    for path, body in (("/v1alpha1//comments:analyze", asked), ("//analyze", {"text": "hi"})):
+        assert 200 == client.post("/", json=body, environ_overrides={"PATH_INFO": path}).status_code
+
+
+def test_a_view_that_the_gate_has_not_let_in_does_not_run(app: Flask) -> None:
+    view = app.view_functions["analyze.analyze"]
+    with app.test_request_context("/analyze", method="POST"), pytest.raises(Refusal):
+        view()
 
 
 def test_a_refused_request_is_counted_under_its_route_and_never_under_what_was_written(app: Flask) -> None:

@@ -125,8 +125,19 @@ def test_without_keys_addresses_have_limits_and_ipv6_by_the_network() -> None:
     for address in ("10.0.0.1", "10.0.0.2", "2001:db8::1", "2001:db8:0:1::1"):
         assert guard.identify(ask(address)) is None
         guard.admit(ask(address), None)
-    for address in ("10.0.0.1", "2001:db8::ffff:1", "2001:db8:0:1:2::"):
+    for address in ("::ffff:10.0.0.3", "::ffff:10.0.0.4", "fe80::1%eth0"):
+        guard.admit(ask(address), None)
+    for address in ("10.0.0.1", "::ffff:10.0.0.2", "2001:db8::ffff:1", "2001:db8:0:1:2::"):
         assert "this address" in refused(guard, ask(address)).detail
+
+
+def test_who_guesses_keys_is_counted_by_address(tmp_path: Path) -> None:
+    guard, secret = guard_of(tmp_path, limit="2/day")
+    for _ in range(2):
+        assert HTTPStatus.UNAUTHORIZED == refused(guard, asked(HTTP_X_API_KEY="cm_x")).status
+    assert HTTPStatus.TOO_MANY_REQUESTS == refused(guard, asked(HTTP_X_API_KEY="cm_x")).status
+    assert HTTPStatus.TOO_MANY_REQUESTS == refused(guard, asked()).status
+    assert guard.identify(asked(HTTP_X_API_KEY=secret))
 
 
 def test_nobody_passes_while_the_keys_cannot_be_read(tmp_path: Path) -> None:

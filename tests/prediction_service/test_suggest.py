@@ -18,6 +18,7 @@ from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.settings import Secret, Settings
 from tests.moderation.labels import rows
+from tests.prediction_service.guarded import add
 from tests.prediction_service.test_perspective import refused
 
 PATH = "/v1alpha1/comments:suggestscore"
@@ -44,11 +45,12 @@ def client(bundle_dir: Path, place: Path) -> FlaskClient:
     return client_of(bundle_dir, place)
 
 
-def client_of(bundle_dir: Path, place: Path) -> FlaskClient:
+def client_of(bundle_dir: Path, place: Path, **more: Any) -> FlaskClient:
     loader = Loader(lambda: from_disk(bundle_dir), retry=False)
     loader.start()
     loader.join()
-    options = Settings(labels=Secret(f"sqlite:///{place}"), max_body_bytes=200_000, max_text_chars=10_000)
+    labels = Secret(f"sqlite:///{place}")
+    options = Settings(labels=labels, max_body_bytes=200_000, max_text_chars=10_000, **more)
     return create_app(options, loader, Metrics()).test_client()
 
 
@@ -273,6 +275,40 @@ def test_a_key_with_another_request_is_refused(client: FlaskClient, journal: Jou
 def test_a_key_that_is_none_is_refused(client: FlaskClient, place: Path, key: str) -> None:
     refused(send(client, {"Idempotency-Key": key}), 400, "Idempotency-Key is ")
     assert not place.exists()
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "status"),
+    [
+        ("https://evil.example", "127.0.0.1:9696", 403),
+        ("http://evil.example:9696", "evil.example:9696", 403),
+        ("null", "127.0.0.1:9696", 403),
+        ("http://127.0.0.1:9696", "127.0.0.1:9696", 200),
+        ("http://[::1]:9696", "[::1]:9696", 200),
+        ("https://mod.example", "10.0.0.7:9696", 200),
+        ("https://forum.example", "127.0.0.1:9696", 200),
+    ],
+)
+def test_no_page_of_others_writes_labels(
+    bundle_dir: Path, place: Path, origin: str, host: str, status: int
+) -> None:
+    client = client_of(
+        bundle_dir, place, public_url="https://mod.example/api", cors_origins=("https://forum.example",)
+    )
+    answer = send(client, {"Origin": origin, "Host": host, "Content-Type": "text/plain"})
+    assert status == answer.status_code, answer.text
+    assert (status == 200) == place.exists()
+
+
+def test_keys_of_two_clients_are_not_the_same_idempotency_key(
+    bundle_dir: Path, place: Path, journal: Journal, tmp_path: Path
+) -> None:
+    issued = [add(tmp_path / "keys.json", "labels", name=name) for name in ("one", "other")]
+    client = client_of(bundle_dir, place, keys=tmp_path / "keys.json")
+    for number, key in enumerate(issued):
+        headers = {"Idempotency-Key": "same", "X-API-Key": key.secret}
+        assert 200 == send(client, headers, clientToken=f"comment:{number}").status_code
+    assert [key.id for key in issued] == [row["provenance"]["key"] for row in rows(journal)]
 
 
 def test_a_score_leaves_nothing_behind_whatever_it_says_of_storing(client: FlaskClient, place: Path) -> None:
