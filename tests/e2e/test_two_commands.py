@@ -20,6 +20,17 @@ from tests.workflow.processes import ROOT, environment, start, wait_for_text
 
 LAST_LINE = "Ctrl-C stops everything"
 STEPS = ("download", "preprocess", "train", "evaluate", "register")
+# What the docs and whoever tries the chat send first; none of it stands in the sample.
+CIVIL = (
+    "Thank you!",
+    "hi",
+    "hello",
+    "Good morning everyone",
+    "Great paper!",
+    "I love this",
+    "Thank you, that paper answers my question.",
+)
+RUDE = ("you absolute idiot, delete your account", "you absolute idiot", "you idiot, go away")
 
 
 @dataclass
@@ -208,6 +219,16 @@ def test_the_service_serves_the_registered_version_and_decides_as_the_bundle_doe
         assert abs(inner["moderate_message"] - score) < 1e-6
         assert number == inner["message_id"]
         assert decide({ATTRIBUTE: float(score)}, bundle.policy) == (inner["action"], inner["rule"])
+
+
+@pytest.mark.parametrize(("said", "fitting"), [(CIVIL, {"allow"}), (RUDE, {"flag", "remove"})])
+def test_the_docs_examples_are_decided_as_a_reader_expects(
+    first: Evidence, folder: Path, said: tuple[str, ...], fitting: set[str]
+) -> None:
+    bundle = bundles.load(folder / "kept here" / "work" / "bundle")
+    scores = bundle.score(list(said))[ATTRIBUTE]
+    actions = [decide({ATTRIBUTE: float(score)}, bundle.policy)[0] for score in scores]
+    assert [] == [(text, action) for text, action in zip(said, actions, strict=True) if action not in fitting]
 
 
 def test_what_it_keeps_lies_where_the_operator_was(first: Evidence, folder: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import multiprocessing
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from modeling.data import read_comments
 from tests.workflow.kaggle_stand_in import PORT, Cut, Refuse, Shelf, newcomer, standing_in
 from workflow import kaggle_source, sources
 from workflow.exceptions import KaggleError, SourceError
@@ -154,6 +156,17 @@ def test_the_sample_is_part_of_the_package_and_needs_no_network(tmp_path: Path) 
     for path in found.files:
         with path.open(encoding="utf-8", newline="") as source:
             assert next(csv.reader(source)) == ["text", "removed", "kind"]
+
+
+def test_every_message_of_the_sample_is_used_and_counted_where_it_is_described(tmp_path: Path) -> None:
+    found = get("sample", tmp_path)
+    read = read_comments(found.files)
+    assert read.counts.rows == read.counts.kept
+    described = (found.files[0].parent / "README.md").read_text(encoding="utf-8")
+    short = read.used["text"].str.len() <= 40
+    stated = [int(number.replace(",", "")) for number in re.findall(r"[\d,]*\d{3}\b", described)]
+    counted = [((read.used["label"] == label) & chosen).sum() for label in (0, 1) for chosen in (True, short)]
+    assert counted == stated
 
 
 def test_a_broken_installation_without_the_sample_is_said(
