@@ -15,13 +15,11 @@ from pathlib import Path
 from threading import Event
 from typing import IO, Final, Self
 
-import httpx
-
 from workflow.exceptions import StackError
 from workflow.fingerprint import ROOT
+from workflow.health import HOST, look
 from workflow.settings import Settings, child_environ
 
-HOST: Final = "127.0.0.1"
 EVERYWHERE: Final = ("0.0.0.0", "::", "localhost")  # noqa: S104  recognised, not listened on
 STOP_S: Final = 20.0
 LEFT_S: Final = 2.0
@@ -127,21 +125,33 @@ class Stack:
         """Wait until every part answers; False if somebody stops the stack.
 
         Raises:
-            StackError: a part died, or did not answer in time.
+            StackError: a part died, has given up, or did not answer in time.
 
         """
         started = time.monotonic()
         waiting = [running.part for running in self._running if running.part.health]
+        troubles: dict[str, str] = {}
         while waiting and not self.stopping.wait(POLL_S):
             self._check()
-            for part in [part for part in waiting if answers(part.health)]:
+            for part in [part for part in waiting if self._is_up(part, troubles)]:
                 waiting.remove(part)
                 self._say(f"{part.name} is up after {time.monotonic() - started:.1f} s: {part.page}")
             if waiting and time.monotonic() - started > START_S:
                 late = waiting[0]
-                patience = f"within {START_S:.0f} s{self._tail(late.name)}"
+                reason = f" ({troubles[late.name]})" if late.name in troubles else ""
+                patience = f"within {START_S:.0f} s{reason}{self._tail(late.name)}"
                 raise StackError(f"{late.name} did not answer {late.health} {patience}")
         return not self.stopping.is_set()
+
+    def _is_up(self, part: Part, troubles: dict[str, str]) -> bool:
+        """Whether a part answers; a trouble that may pass is said when it is new."""
+        health = look(part.health)
+        if health.is_lasting:
+            raise StackError(f"{part.name} has given up: {health.trouble}; its log is {self._log(part.name)}")
+        if health.trouble and health.trouble != troubles.get(part.name):
+            troubles[part.name] = health.trouble
+            self._say(f"{part.name} is not ready and tries again: {health.trouble}")
+        return health.is_up
 
     def wait(self) -> None:
         """Wait until somebody stops the stack.
@@ -161,8 +171,11 @@ class Stack:
                 name = running.part.name
                 raise StackError(f"{name} ended with {code}{self._tail(name)}")
 
+    def _log(self, name: str) -> Path | None:
+        return next(running.log for running in self._running if running.part.name == name)
+
     def _tail(self, name: str) -> str:
-        log = next(running.log for running in self._running if running.part.name == name)
+        log = self._log(name)
         lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL:] if log else []
         return "\n  ".join([f"; the end of {log}:", *lines])
 
@@ -178,16 +191,6 @@ def _end_group(process: "subprocess.Popen[bytes]") -> None:
             except ProcessLookupError:
                 return
             time.sleep(POLL_S)
-
-
-def answers(address: str) -> bool:
-    """Whether an address answers 200 now."""
-    try:
-        # A proxy knows nothing of this machine's own ports.
-        ours = address.startswith(f"http://{HOST}:")
-        return httpx.get(address, timeout=1.0, trust_env=not ours).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
 
 
 def check_port(setting: str, port: int, host: str = HOST) -> None:

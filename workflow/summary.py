@@ -3,8 +3,9 @@
 from typing import Any, Final
 
 from workflow.card import NAMES, actions
+from workflow.health import HOST
 from workflow.settings import Settings
-from workflow.stack import HOST, api_address, tracking_page
+from workflow.stack import api_address, tracking_page
 from workflow.steps import read_json
 
 BANNER: Final = """\

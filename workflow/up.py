@@ -7,12 +7,11 @@ from pathlib import Path
 from modeling import bundle as bundles
 from modeling.exceptions import BundleError
 from workflow.exceptions import StackError, StepError, TrackingError
+from workflow.health import HOST, answers
 from workflow.settings import Settings
 from workflow.stack import (
-    HOST,
     Part,
     Stack,
-    answers,
     api,
     api_address,
     chat,

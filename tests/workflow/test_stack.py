@@ -20,11 +20,21 @@ from tests.workflow.processes import start, wait_for_text, workflow
 from workflow import stack as stacks
 from workflow import up as ups
 from workflow.exceptions import StackError, StepError
+from workflow.health import Health, answers, look
 from workflow.settings import Settings
-from workflow.stack import SIGNALS, Part, Stack, answers, check_port
+from workflow.stack import SIGNALS, Part, Stack, check_port
 from workflow.up import up
 
 SERVE = "import http.server, sys; http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind='127.0.0.1')"  # noqa: E501
+SAYS = """
+import http.server, sys
+class Says(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(int(sys.argv[2]))
+        self.end_headers()
+        self.wfile.write(sys.argv[3].encode())
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Says).serve_forever()
+"""
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True); "
     "time.sleep(60)"
@@ -172,6 +182,86 @@ def test_a_part_that_never_answers_ends_the_stack_with_the_end_of_its_log(
         r"mute did not answer http://127.0.0.1:\d+/ within 0 s; the end of .*mute.log:", str(caught.value)
     )
     assert str(caught.value).endswith("\n  thinking")
+
+
+def test_an_api_that_will_not_try_again_ends_the_stack_at_once_with_its_reason(
+    bundle_dir: Path, tmp_path: Path
+) -> None:
+    """An operator's mapping to a head that the bundle lacks: waiting would not help."""
+    began = time.monotonic()
+    ran = workflow(
+        "up",
+        "--only",
+        "api",
+        CHATMOD_HOME=tmp_path / "home",
+        CHATMOD_API_BUNDLE=bundle_dir,
+        CHATMOD_API_ATTRIBUTES="TOXICITY=RUDE",
+        **ports(),
+    )
+    assert time.monotonic() - began < stacks.START_S / 2
+    assert (1, "") == (ran.returncode, ran.stdout)
+    assert ran.stderr.startswith("error: api has given up: CHATMOD_API_ATTRIBUTES")
+    assert "RUDE" in ran.stderr
+    assert ran.stderr.endswith(f"; its log is {tmp_path / 'home' / 'logs' / 'api.log'}\n")
+
+
+def test_an_api_that_tries_again_is_waited_for_and_its_reason_is_said_once_and_at_the_end(
+    stack: Stack, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry that nobody listens for yet."""
+    monkeypatch.setattr(stacks, "START_S", 5)
+    settings = Settings(home=tmp_path, api_port=free_port())
+    nobody = f"http://127.0.0.1:{free_port()}"
+    model = {
+        "CHATMOD_API_MODEL_VERSION": "1",
+        "CHATMOD_API_REGISTRY_URL": nobody,
+        "CHATMOD_API_CACHE_DIR": str(tmp_path / "cache"),
+        "CHATMOD_API_WORKERS": "1",
+    }
+    began = time.monotonic()
+    with stack:
+        stack.start(stacks.api(settings, model))
+        with pytest.raises(StackError) as caught:
+            stack.wait_until_up()
+    assert time.monotonic() - began >= 5
+    [line] = said
+    start = "api is not ready and tries again: "
+    assert line.startswith(start)
+    assert nobody in line
+    assert "next attempt" not in line
+    assert f" within 5 s ({line.removeprefix(start)}); the end of " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, '{"status": "failed", "detail": "x"}', Health(is_up=True)),
+        (503, '{"status": "loading", "detail": "x"}', Health(is_up=False)),
+        (503, '{"status": "failed", "detail": "x"}', Health(is_up=False, trouble="x", is_lasting=True)),
+        (503, '{"status": "failed", "detail": "x; next attempt in 16 s"}', Health(is_up=False, trouble="x")),
+        (500, '{"status": "failed", "detail": "x"}', Health(is_up=False)),
+        (503, "[]", Health(is_up=False)),
+        (503, "<html>", Health(is_up=False)),
+    ],
+)
+def test_a_part_has_given_up_only_where_it_says_so(
+    stack: Stack, status: int, body: str, expected: Health
+) -> None:
+    port = free_port()
+    says = part("says", SAYS, str(port), str(status), body, port=port)
+    with stack:
+        stack.start(says)
+        deadline = time.monotonic() + 20
+        while not listens(port):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert expected == look(says.health)
+    assert Health(is_up=False) == look(says.health)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_command_that_is_not_there_is_said(stack: Stack) -> None:
