@@ -9,12 +9,13 @@ from prediction_service import calibrate, keys_command
 from prediction_service.exceptions import ServiceError
 
 COMMANDS: Final = (calibrate, keys_command)
+ABOUT: Final = "What an operator does beside the service itself, which `make serve` starts."
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 if it did its work, 1 if it refused with a message, 130 after Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m prediction_service", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser = argparse.ArgumentParser(prog="python -m prediction_service", description=ABOUT)
+    commands = parser.add_subparsers(required=True)
     for command in COMMANDS:
         command.register(commands)
     chosen = parser.parse_args(arguments)

@@ -14,12 +14,16 @@ from prediction_service.keys import SCOPES, Key, issue, revoke, rotate
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 GRACE: Final = timedelta(hours=24)
 COLUMNS: Final = ("ID", "STATE", "NAME", "SCOPES", "LIMIT", "CREATED", "EXPIRES", "SECRETS")
+ABOUT: Final = (
+    f"Make, list, rotate and revoke the API keys in the file that {settings.PREFIX}KEYS names. With that "
+    "set, `make serve` asks every client for one. docs/keys.md says more."
+)
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `keys` and what it can do to the command line."""
-    parser = commands.add_parser("keys", help="make, list, rotate and revoke API keys")
-    actions = parser.add_subparsers(dest="action", required=True)
+    parser = commands.add_parser("keys", help="make, list, rotate and revoke API keys", description=ABOUT)
+    actions = parser.add_subparsers(required=True)
     one = actions.add_parser("add", help="make a key and print its secret, once")
     one.add_argument("--name", required=True, help="whose it is")
     one.add_argument(

@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="run the pipeline, then serve API, chat and MLflow until Ctrl-C")
     up.add_argument("--only", action="append", choices=("api", "ui"), help="serve just this, without a run")
     labels.register(commands)
+    commands.metavar = f"{{{','.join(commands.choices)}}}"  # or a missing one is called by its dest
     return parser
 
 

@@ -50,6 +50,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     which.add_argument("--message-id", metavar="ID", help="the client's name for it (clientToken)")
     which.add_argument("--text", help="the whole text, or - to read it from standard input")
     forget_.add_argument("--community", help="in this community alone")
+    parts.metavar = f"{{{','.join(parts.choices)}}}"  # or a missing one is called by its dest
 
 
 def run(chosen: argparse.Namespace, settings: Settings, say: Say, standard_input: IO[str]) -> int:
@@ -103,8 +104,8 @@ def export(
     _write(out, rows, settings.text_column or "text", settings.label_column or "removed")
     removed = sum(row.removed for row in rows)
     read = sum(each.rows for each in chosen if each.attribute in names)
-    say(f"{out}: {len(rows):,} messages, {removed:,} removed and {len(rows) - removed:,} kept")
-    say(f"  of {read:,} labels under {', '.join(names)}; {_left_out(read, verdicts, since)}")
+    say(f"{out}: {_counted(len(rows), 'message')}, {removed:,} removed and {len(rows) - removed:,} kept")
+    say(f"  of {_counted(read, 'label')} under {', '.join(names)}; {_left_out(read, verdicts, since)}")
     for name in sorted({row.community for row in rows}):
         own = [row.removed for row in rows if row.community == name]
         say(f"  community {name or '(none)'}: {sum(own):,} removed and {len(own) - sum(own):,} kept")
@@ -114,11 +115,12 @@ def export(
 def count(journal: "Journal", say: Say) -> None:
     """Say how many labels there are."""
     tallies = journal.tallies()
-    say(f"{journal.place}: {sum(each.rows for each in tallies):,} labels")
+    say(f"{journal.place}: {_counted(sum(each.rows for each in tallies), 'label')}")
     for each in tallies:
         say(
-            f"  community {each.community or '(none)'}, {each.attribute}: {each.rows:,} labels; "
-            f"of the messages {each.removed:,} removed and {each.kept:,} kept"
+            f"  community {each.community or '(none)'}, {each.attribute}: {_counted(each.rows, 'label')}; "
+            f"of {_counted(each.removed + each.kept, 'message')} "
+            f"{each.removed:,} removed and {each.kept:,} kept"
         )
 
 
@@ -135,7 +137,10 @@ def forget(
     if not gone:
         named = f"--message-id {message!r}" if message else "this text"
         raise LabelsError(f"{named}: no label in {journal.place}: look at how the client wrote it")
-    say(f"{gone:,} labels deleted; delete the text from files that were exported before, and export again")
+    say(
+        f"{_counted(gone, 'label')} deleted; delete the text from files that were exported before, "
+        "and export again"
+    )
 
 
 @contextmanager
@@ -198,6 +203,10 @@ def _write(out: Path, rows: Sequence[Row], text_column: str, label_column: str) 
         raise LabelsError(f"--out {str(out)!r}: {error.strerror}: name a file that can be written") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _left_out(read: int, verdicts: Sequence[Verdict], since: datetime | None) -> str:

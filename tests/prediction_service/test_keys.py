@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from prediction_service import keyfile
+from prediction_service.__main__ import main
 from prediction_service.exceptions import KeysError
 from prediction_service.keys import Key, Keyring, issue, parse, render, revoke, rotate
 from tests.prediction_service.guarded import add, command
@@ -238,6 +239,26 @@ def test_a_revoked_key_gets_no_new_secret(tmp_path: Path) -> None:
     command(file, "revoke", one.id)
     done = command(file, "rotate", one.id)
     assert (1, f"error: key {one.id} is revoked: add a new one\n") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "choices"), [([], "{calibrate,keys}"), (["keys"], "{add,list,rotate,revoke}")]
+)
+def test_a_missing_command_is_asked_for_by_the_choices(
+    arguments: list[str], choices: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert capsys.readouterr().err.endswith(f"error: the following arguments are required: {choices}\n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["keys"]])
+def test_the_help_is_for_those_who_type_the_command(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*arguments, "--help"])
+    assert "`make serve`" in capsys.readouterr().out
 
 
 def test_without_the_setting_a_command_names_it() -> None:

@@ -82,6 +82,18 @@ def test_a_command_that_is_none_is_refused_with_the_usage(
     assert capfd.readouterr().err.startswith("usage: python -m workflow")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "choices"),
+    [([], "{run,step,up,labels}"), (["labels"], "{export,count,forget}")],
+)
+def test_a_missing_command_is_asked_for_by_the_choices(
+    arguments: list[str], choices: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert capfd.readouterr().err.endswith(f"error: the following arguments are required: {choices}\n")
+
+
 def test_a_recipe_that_cannot_be_used_is_refused_before_anything_is_done(
     refused: Command, home: Path, tmp_path: Path
 ) -> None:

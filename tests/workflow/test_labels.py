@@ -107,6 +107,14 @@ def test_filters_leave_out_what_was_not_asked_for(
     assert "leave a filter out" in refused(capsys, "export", "--since", "2026-12-01")
 
 
+def test_one_is_no_plural(home: Path, journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
+    journal.record(verdict(1, "1", "alone", community=""))
+    told = said(capsys, "export") + said(capsys, "count")
+    assert ": 1 message, 1 removed and 0 kept\n  of 1 label under TOXICITY; " in told
+    assert "labels.db: 1 label\n" in told
+    assert "  community (none), TOXICITY: 1 label; of 1 message 1 removed and 0 kept\n" in told
+
+
 def test_with_several_attributes_people_say_which_of_them_mean_removed(
     home: Path, journal: Journal, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,7 +170,7 @@ def test_labels_are_counted(journal: Journal, capsys: pytest.CaptureFixture[str]
         journal.record(verdict(value, message, community=""))
     lines = said(capsys, "count").splitlines()
     assert lines[0].endswith("labels.db: 3 labels")
-    assert ["  community (none), TOXICITY: 3 labels; of the messages 1 removed and 1 kept"] == lines[1:]
+    assert ["  community (none), TOXICITY: 3 labels; of 2 messages 1 removed and 1 kept"] == lines[1:]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +185,7 @@ def test_a_message_is_forgotten(
     journal.record(verdict(1))
     journal.record(verdict(1, "comment:2", "another"))
     monkeypatch.setattr("sys.stdin", io.StringIO("you clown\n"))
-    assert said(capsys, "forget", *which).startswith("1 labels deleted; delete the text from files that were")
+    assert said(capsys, "forget", *which).startswith("1 label deleted; delete the text from files that were")
     assert ["another"] == [row["text"] for row in rows(journal)]
     monkeypatch.setattr("sys.stdin", io.StringIO("you clown\n"))
     assert "look at how the client wrote it" in refused(capsys, "forget", *which)
