@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 COLUMN: Final = "score"
 BATCH: Final = 500
 PROGRESS_S: Final = 2.0
+ABOUT: Final = (
+    "Compare the scores that your clients had from another service with this bundle's, say how far they "
+    "agree, and write the map with which a client keeps its threshold. The settings that `make serve` then "
+    "needs are said at the end. docs/from-perspective.md shows it step by step."
+)
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
     command = commands.add_parser(
-        "calibrate", help="fit a map from this bundle's scores to a client's old ones", description=__doc__
+        "calibrate", help="fit a map from this bundle's scores to a client's old ones", description=ABOUT
     )
     command.add_argument("csv", type=Path, help="texts and old scores, UTF-8, with a header")
     command.add_argument(
@@ -48,6 +53,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--out", type=Path, metavar="FILE.json", help=f"write the map for {PREFIX}CALIBRATION"
     )
     command.add_argument(
+        "--force", action="store_true", help="write the map although the two scores do not agree"
+    )
+    command.add_argument(
         "--picture", type=_picture, metavar="FILE.svg", help="draw the map and what it changes"
     )
     command.set_defaults(run=run)
@@ -57,7 +65,7 @@ def run(chosen: argparse.Namespace) -> int:
     """Read, score, fit, report, and write what was asked for.
 
     Raises:
-        ServiceError: the settings, the file or the scores cannot be used.
+        ServiceError: the settings, the file or the scores cannot be used, or the scores do not agree.
         BundleError: the bundle cannot.
 
     """
@@ -77,6 +85,8 @@ def run(chosen: argparse.Namespace) -> int:
         {one.name: one.link for one in found}, bundle.digest, len(old.texts), old.distinct, old.sha256
     )
     _report(chosen.csv, old, made, found)
+    if chosen.out and not chosen.force:
+        _check_agreement(found)
     if chosen.picture:
         from prediction_service.calibration_picture import draw
 
@@ -157,6 +167,22 @@ def _report(path: Path, old: "OldScores", made: "Calibration", found: "list[Fitt
         for line in lines(one):
             _say(line)
     _say("")
+
+
+def _check_agreement(found: "list[Fitted]") -> None:
+    """No map between two scores whose order may be the same by chance alone."""
+    strangers = [one for one in found if not one.agrees]
+    if strangers:
+        told = "; ".join(
+            f"{one.name}: Spearman {one.agreement:.2f}, 95 % interval {low:.2f} to {high:.2f}"
+            for one in strangers
+            for low, high in [one.interval]
+        )
+        raise CalibrationError(
+            f"the old scores and this bundle's do not agree ({told}), and nothing was written: look whether "
+            "each score stands beside its own text and high means bad, or write the map all the same with "
+            "--force"
+        )
 
 
 def _say(line: str) -> None:

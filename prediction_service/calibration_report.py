@@ -46,6 +46,16 @@ class Fitted:
         """Spearman's rank correlation of the two scores."""
         return spearman(self.ours, self.old)
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Its 95 % interval."""
+        return spearman_interval(self.agreement, self.old.size)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether more than chance says that both scores put comments in the same order."""
+        return self.interval[0] > 0
+
     def unmapped_at(self, threshold: float) -> Decisions:
         """Old score against ours as it is."""
         return decisions(self.old, self.ours, threshold)
@@ -57,7 +67,7 @@ class Fitted:
 
 def lines(fitted: Fitted) -> Iterator[str]:
     """The report on one attribute."""
-    low, high = spearman_interval(fitted.agreement, fitted.old.size)
+    low, high = fitted.interval
     yield (
         f"{fitted.name}: rank agreement with the old scores (Spearman) {fitted.agreement:.2f}, "
         f"95 % interval {low:.2f} to {high:.2f}"

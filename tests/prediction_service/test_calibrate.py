@@ -1,6 +1,7 @@
 """The command as it is typed, on a real bundle; and the service with what it wrote."""
 
 import json
+import random
 import re
 import shutil
 import signal
@@ -132,6 +133,39 @@ def test_scores_that_agree_weakly_are_called_so(bundle_dir: Path, texts: list[st
     assert 0 == done.returncode
     assert "WARNING: the two scores agree weakly (Spearman" in done.stdout
     assert "keeps how many comments reach a threshold, not which" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["chance", "upside down"])
+def test_no_map_is_written_between_scores_that_do_not_agree_unless_somebody_insists(
+    bundle_dir: Path, texts: list[str], tmp_path: Path, kind: str
+) -> None:
+    """Scores that stand beside the wrong texts, or that are high where a comment is good."""
+    scores = old_scores(bundle_dir, texts)
+    wrong = {
+        "chance": random.Random(1).sample(scores, len(scores)),
+        "upside down": [1 - one for one in scores],
+    }
+    write_export(tmp_path / "old.csv", texts, wrong[kind])
+    command = ("old.csv", "--bundle", bundle_dir, "--out", "map.json", "--picture", "map.svg")
+    done = calibrate(*command, folder=tmp_path)
+    assert (1, 1) == (done.returncode, done.stderr.count("\n"))
+    assert re.match(
+        r"error: the old scores and this bundle's do not agree \(TOXICITY: Spearman -?0\.\d\d, "
+        r"95 % interval -0\.\d\d to -?0\.\d\d\), and nothing was written: ",
+        done.stderr,
+    )
+    assert "wrote" not in done.stdout
+    assert ["old.csv"] == [one.name for one in tmp_path.iterdir()]
+    assert 0 == calibrate(*command[:-4], folder=tmp_path).returncode
+    assert 0 == calibrate(*command, "--force", folder=tmp_path).returncode
+    assert {"old.csv", "map.json", "map.svg"} == {one.name for one in tmp_path.iterdir()}
+
+
+def test_the_help_is_for_those_who_type_the_command(tmp_path: Path) -> None:
+    said = " ".join(calibrate("--help", folder=tmp_path).stdout.split())
+    assert "`make serve`" in said
+    assert "docs/from-perspective.md" in said
+    assert "HTTP" not in said
 
 
 def test_a_threshold_that_few_reach_is_called_so(bundle_dir: Path, texts: list[str], tmp_path: Path) -> None:
