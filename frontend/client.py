@@ -15,6 +15,7 @@ __all__ = ["Client", "DataInfo", "Readiness"]
 
 # Refusals of the message; every other 4xx tells of a wrong address or of a crowd, and may pass.
 REFUSALS: Final = frozenset({400, 413, 415, 422})
+KEY_REMEDY: Final = "set CHATMOD_UI_API_KEY to a key with the scope records, and start the chat again"
 LOOK_TIMEOUT_S: Final = 2.0
 
 
@@ -71,6 +72,8 @@ def _told() -> Iterator[None]:
     """The service's trouble in the chat's own words."""
     try:
         yield
+    except service.UnauthorizedError as refusal:
+        raise ServiceUnavailableError(f"{refusal}: {KEY_REMEDY}") from refusal
     except service.RefusedError as refusal:
         if refusal.status in REFUSALS:
             raise MessageRefusedError(_reason(refusal)) from refusal

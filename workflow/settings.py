@@ -105,6 +105,8 @@ class Settings:
     ui_port: int = _setting(8501, _port, "use a port from 1 to 65535", key="CHATMOD_UI_PORT")
     api_bundle: Path | None = _setting(None, Path, "name a bundle's directory", key="CHATMOD_API_BUNDLE")
     api_model_version: str = _setting("", str, "give a version's number", key="CHATMOD_API_MODEL_VERSION")
+    api_keys: str = _setting("", str, "name a file of keys", key="CHATMOD_API_KEYS")
+    ui_api_key: str = _setting("", str, "give a key", key="CHATMOD_UI_API_KEY", is_secret=True)
     api_labels: str = _setting("", checked, LABELS_REMEDY, key="CHATMOD_API_LABELS", is_secret=True)
 
     @property

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from modeling import bundle as bundles
 from modeling.exceptions import BundleError
@@ -24,6 +25,7 @@ from workflow.stack import (
 from workflow.steps import read_json
 from workflow.summary import summary
 
+KEY_COMMAND: Final = ".venv/bin/python -m prediction_service keys add --name chat --scope records"
 Say = Callable[[str], None]
 
 
@@ -48,7 +50,7 @@ def up(settings: Settings, only: set[str], say: Say) -> int:
         if "api" in only:
             stack.start(api(settings, model))
         if "ui" in only:
-            stack.start(chat(settings))
+            _start_chat(stack, settings, say)
         if stack.wait_until_up():
             stack.wait()
     return 0
@@ -78,7 +80,7 @@ def _everything(stack: Stack, settings: Settings, say: Say) -> int:
     if code is None or code:
         return code or 0
     stack.start(api(settings, _from_registry(settings)))
-    stack.start(chat(settings))
+    _start_chat(stack, settings, say)
     if stack.wait_until_up():
         say(summary(settings, addresses=True))
         if settings.api_bundle or settings.api_model_version:
@@ -87,6 +89,16 @@ def _everything(stack: Stack, settings: Settings, say: Say) -> int:
         stack.wait()
     say("stopping")
     return 0
+
+
+def _start_chat(stack: Stack, settings: Settings, say: Say) -> None:
+    if settings.api_keys and not settings.ui_api_key:
+        say(
+            "CHATMOD_API_KEYS is set and CHATMOD_UI_API_KEY is not, so that the service decides nothing for "
+            f"the chat: make a key ({KEY_COMMAND}), set CHATMOD_UI_API_KEY to what that prints, "
+            "and start again"
+        )
+    stack.start(chat(settings))
 
 
 def _check_ports(settings: Settings, only: set[str]) -> None:

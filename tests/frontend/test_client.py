@@ -11,7 +11,8 @@ from modeling import bundle
 from tests.conftest import Messages
 from tests.frontend.servers import Answer, StandIn, free_port, gunicorn
 from tests.prediction_service.guarded import add
-from tests.prediction_service.serving import Server
+from tests.prediction_service.serving import Server, records
+from tests.prediction_service.test_guarded_server import eventually
 
 PROBLEM = {
     "type": "about:blank",
@@ -154,6 +155,11 @@ def test_a_service_that_asks_for_a_key_gets_the_one_that_was_set(bundle_dir: Pat
     with Server(tmp_path / "log", bundle=bundle_dir, workers=1, keys=tmp_path / "keys.json") as server:
         url = f"http://127.0.0.1:{server.port}"
         assert 1 == len(Client(url, 5, key.secret).predict(["hello"]))
-        with pytest.raises(ServiceUnavailableError, match=r"answered 401 \(there is no API key"):
+        with pytest.raises(ServiceUnavailableError, match=r"answered 401 \(there is no API key") as caught:
             Client(url, 5).predict(["hello"])
+        assert ": set CHATMOD_UI_API_KEY to a key with the scope records" in str(caught.value)
+        other = add(tmp_path / "keys.json", "labels")
+        eventually(lambda: server.ask("POST", "/predict", records(1), other.bearer)[0], 403)
+        with pytest.raises(ServiceUnavailableError, match=r"answered 403 .*: set CHATMOD_UI_API_KEY"):
+            Client(url, 5, other.secret).predict(["hello"])
         assert "keys" == Client(url, 5).readiness().access

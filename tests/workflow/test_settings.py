@@ -38,6 +38,8 @@ def test_every_setting_can_be_chosen(tmp_path: Path) -> None:
             "CHATMOD_UI_PORT": "65535",
             "CHATMOD_API_BUNDLE": "there",
             "CHATMOD_API_MODEL_VERSION": "3",
+            "CHATMOD_API_KEYS": "keys.json",
+            "CHATMOD_UI_API_KEY": "cm_secret",
         }
     )
     expected = Settings(
@@ -57,8 +59,11 @@ def test_every_setting_can_be_chosen(tmp_path: Path) -> None:
         ui_port=65535,
         api_bundle=Path("there"),
         api_model_version="3",
+        api_keys="keys.json",
+        ui_api_key="cm_secret",
     )
     assert expected == chosen
+    assert "cm_secret" not in repr(chosen)
 
 
 def test_an_empty_value_means_the_default() -> None:

@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.prediction_service.guarded import command
 from tests.prediction_service.serving import free_port
 from tests.workflow.processes import start, wait_for_text, workflow
 from workflow import stack as stacks
@@ -436,6 +437,39 @@ def test_the_api_alone_serves_the_named_bundle_and_ends_the_stack_when_it_dies(
     assert "error: api ended with -9; the end of home/logs/api.log:\n  {" in log.read_text()
     assert len(ours) == 2
     wait_until_gone(*[each.pid for each in ours])
+
+
+@pytest.mark.parametrize(("key", "expected"), [("", 1), ("cm_secret", 0)])
+def test_a_chat_without_the_key_that_the_service_asks_for_is_said_with_the_remedy(
+    tmp_path: Path, key: str, expected: int
+) -> None:
+    log = tmp_path / "log"
+    process = start(
+        "up",
+        "--only",
+        "ui",
+        log=log,
+        CHATMOD_HOME=tmp_path / "home",
+        CHATMOD_API_KEYS=tmp_path / "keys.json",
+        CHATMOD_UI_API_KEY=key,
+        **ports(),
+    )
+    try:
+        wait_for_text(log, "chat is up after ", process)
+    finally:
+        process.terminate()
+        process.wait(40)
+    told = [line for line in log.read_text().splitlines() if "CHATMOD_UI_API_KEY" in line]
+    assert expected == len(told)
+    assert all("-m prediction_service keys add --name chat --scope records" in line for line in told)
+    assert "cm_secret" not in log.read_text()
+
+
+def test_the_command_that_makes_the_chats_key_works(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    _, _, arguments = ups.KEY_COMMAND.partition(" keys ")
+    made = command(file, *arguments.split())
+    assert (0, True) == (made.returncode, made.stdout.startswith("cm_"))
 
 
 def test_an_mlflow_that_cannot_start_ends_the_stack_with_its_log(tmp_path: Path) -> None:
