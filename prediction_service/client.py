@@ -36,6 +36,13 @@ PASSING: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNA
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 5.0
 LABELS: Final = "/v1alpha1/comments:suggestscore"
+# which of the service's dialects answers there
+DIALECTS: Final = {
+    "/predict": "records",
+    "/analyze": "analyze",
+    "/moderate": "moderate",
+    LABELS: "perspective",
+}
 PLACE: Final = re.compile(r"Records\[(\d+)\]")
 Shape = TypeVar("Shape", bound=Wire)
 
@@ -176,7 +183,7 @@ class Client:
         key = idempotency_key or uuid.uuid4().hex
         answer = self._patiently("POST", LABELS, asked, {"Idempotency-Key": key})
         if answer.status_code != HTTPStatus.OK:
-            raise self._failure(answer)
+            raise self._failure(answer, LABELS)
 
     def ready(self, timeout: float | None = None) -> Readiness:
         """What the service says about itself, ready or not; asked once.
@@ -192,7 +199,7 @@ class Client:
         except httpx.HTTPError as error:
             raise self._unreached(error) from error
         if answer.status_code not in (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE):
-            raise self._failure(answer)
+            raise self._failure(answer, "/readyz")
         return self._read(answer, Readiness)
 
     def _batch_of(self, records: Sequence[Record], start: int) -> list[Prediction]:
@@ -207,7 +214,7 @@ class Client:
     def _post(self, path: str, asked: Wire, shape: type[Shape]) -> Shape:
         answer = self._patiently("POST", path, asked.model_dump(mode="json"))
         if answer.status_code != HTTPStatus.OK:
-            raise self._failure(answer)
+            raise self._failure(answer, path)
         return self._read(answer, shape)
 
     def _patiently(
@@ -251,11 +258,13 @@ class Client:
         except ValidationError as error:
             raise self._unavailable(f"answered {answer.status_code}, which is not understood") from error
 
-    def _failure(self, answer: httpx.Response) -> ClientError:
+    def _failure(self, answer: httpx.Response, path: str) -> ClientError:
         problem, status = _problem(answer), answer.status_code
         said = problem.detail if problem else _google_message(answer)
         detail = f" ({said})" if said else ""
         message = f"the prediction service at {self._url} answered {status}{detail}"
+        if status == HTTPStatus.NOT_FOUND and path in DIALECTS:
+            message += f": check the address, and that CHATMOD_API_DIALECTS there has {DIALECTS[path]}"
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return UnauthorizedError(message, status, problem)
         if status == HTTPStatus.TOO_MANY_REQUESTS:

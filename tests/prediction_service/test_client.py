@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +22,7 @@ from prediction_service.client import (
     UnauthorizedError,
     UnavailableError,
 )
+from prediction_service.dialects.every import DIALECTS
 from prediction_service.wire import Record
 from tests.conftest import Messages
 from tests.frontend.servers import Answer, StandIn, stand_in
@@ -237,6 +238,27 @@ def test_a_refusal_without_a_problem_document_is_still_a_refusal(odd: StandIn, s
         Client(odd.url).analyze("hello")
     assert ([], None) == (caught.value.errors, caught.value.problem)
     assert 1 == len(odd.script)
+
+
+def test_a_dialect_that_is_off_is_named_with_the_setting(bundle_dir: Path, tmp_path: Path) -> None:
+    asks: dict[str, Callable[[Client], object]] = {
+        "records": lambda client: client.predict(["hello"]),
+        "analyze": lambda client: client.analyze("hello"),
+        "moderate": lambda client: client.moderate("hello"),
+        "perspective": lambda client: client.label("hello", removed=True),
+    }
+    with (
+        Server(tmp_path / "log", bundle=bundle_dir, workers=1, dialects="openai") as server,
+        Client(f"http://127.0.0.1:{server.port}") as client,
+    ):
+        for name, ask in asks.items():
+            with pytest.raises(RefusedError, match=rf"404 .*that CHATMOD_API_DIALECTS there has {name}$"):
+                ask(client)
+
+
+def test_the_dialects_of_its_paths_are_the_services_own() -> None:
+    owners = {one.path: name for name, dialect in DIALECTS.items() for one in dialect.operations}
+    assert clients.DIALECTS == {path: owners[path] for path in clients.DIALECTS}
 
 
 @pytest.mark.parametrize("status", [500, 502, 301])
