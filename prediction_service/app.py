@@ -146,6 +146,11 @@ def _add_descriptions(app: Flask, options: Settings) -> None:
         described = openapi.document(options, _root(options))
         return Response(json.dumps(described), mimetype="application/json")
 
+    @app.get("/")
+    def root() -> Response:
+        # relative, so that it is right behind a proxy that adds a path
+        return Response(None, HTTPStatus.FOUND, headers={"Location": "docs"})
+
     @app.get("/docs")
     def docs() -> Response:
         page = openapi.page(openapi.document(options), options, _root(options))

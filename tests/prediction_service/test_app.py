@@ -86,7 +86,7 @@ def test_a_failed_load_leaves_the_process_alive_and_says_why(tmp_path: Path) -> 
     assert "no bundle there" in said.detail
 
 
-@pytest.mark.parametrize("path", ["/", "/nope", "/predict/", "/%00", "/%ff", "/predict%2f"])
+@pytest.mark.parametrize("path", ["/nope", "/predict/", "/%00", "/%ff", "/predict%2f"])
 def test_an_unknown_path_is_a_problem_document(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
     assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
