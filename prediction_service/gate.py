@@ -111,7 +111,7 @@ def _admitted(guard: Guard, environ: "WSGIEnvironment", place: Place) -> Headers
         return ()
     query = environ.get("QUERY_STRING", "")
     in_query = parse_qs(query).get("key", []) if place.dialect.name in IN_QUERY and "key=" in query else []
-    asked = Asked(place.dialect.name if access == "key" else access, environ, in_query)
+    asked = Asked(place.dialect.name if access == "key" else access, environ, place.dialect.carrier, in_query)
     key = guard.identify(asked)
     if key:
         logs.bind(key_id=key.id)

@@ -40,11 +40,13 @@ KEY_ID: Final = "chatmod.key_id"
 class Asked:
     """What the guard looks at in a request: the scope that it needs, and where a key may be.
 
-    ``environ`` has its headers as WSGI names them, ``in_query`` what is given as ``?key=``.
+    ``environ`` has its headers as WSGI names them, ``in_query`` what is given as ``?key=``; ``carrier`` is
+    where its clients put a key.
     """
 
     scope: str
     environ: Mapping[str, Any]
+    carrier: str
     in_query: Sequence[str] = ()
 
 
@@ -89,7 +91,7 @@ class Guard:
         self.admit(asked, None)  # who guesses keys is counted by address
         if len(shown) == 1:
             raise _invalid()
-        raise _several() if shown else _missing()
+        raise _several() if shown else _missing(asked.carrier)
 
     def admit(self, asked: Asked, key: "Key | None") -> Sequence[tuple[str, str]]:
         """Count the request; what the head of its answer says about the limit.
@@ -135,10 +137,10 @@ def _neighbours(address: str) -> str:
     return str(mapped) if mapped else str(ip_network(f"{address.partition('%')[0]}/64", strict=False))
 
 
-def _missing() -> Refusal:
+def _missing(carrier: str) -> Refusal:
     return Refusal(
         HTTPStatus.UNAUTHORIZED,
-        f"there is no API key in this request: send one as Authorization: Bearer …, or in {KEY_HEADERS[0]}",
+        f"there is no API key in this request: send one as {carrier}",
         headers={"WWW-Authenticate": CHALLENGE},
         code=KEY_MISSING,
     )

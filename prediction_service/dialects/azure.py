@@ -18,6 +18,7 @@ from prediction_service.dialects.dialect import Described, Dialect, Limits, Para
 from prediction_service.problems import (
     KEY_INVALID,
     KEY_MISSING,
+    KEYS_DIFFER,
     RATE_EXCEEDED,
     SCOPE_MISSING,
     Refusal,
@@ -42,7 +43,13 @@ OUTPUT_TYPES: Final[Mapping[str, Callable[[float, str, Policy], int]]] = {
 }
 SHORT_EXAMPLE: Final = '{"text": "Thank you!"}'
 # its gateway, which stands before the service, tells these by their numbers
-KEY_CODES: Final = {KEY_MISSING: "401", KEY_INVALID: "401", SCOPE_MISSING: "403", RATE_EXCEEDED: "429"}
+KEY_CODES: Final = {
+    KEY_MISSING: "401",
+    KEY_INVALID: "401",
+    KEYS_DIFFER: "SeveralApiKeys",
+    SCOPE_MISSING: "403",
+    RATE_EXCEEDED: "429",
+}
 CODES: Final = {
     HTTPStatus.UNAUTHORIZED: "401",
     HTTPStatus.FORBIDDEN: "403",
@@ -238,6 +245,7 @@ DIALECT: Final = Dialect(
     blueprint=blueprint,
     refuse=refuse,
     headers=repeated,
+    carrier="Ocp-Apim-Subscription-Key: …",
     operations=(
         Described(
             method="post",

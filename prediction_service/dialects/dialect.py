@@ -146,6 +146,7 @@ class Dialect:
     """One wire format: errors under ``prefixes`` have its shape where ``refuse`` gives one.
 
     ``headers`` are those that repeat what such a shape says.
+    ``carrier`` says where its clients put a key.
     ``answers`` are the routes, by path, that turn a body into an answer and need nothing else of a request.
     """
 
@@ -156,6 +157,7 @@ class Dialect:
     refuse: Callable[[Refusal], tuple[HTTPStatus, Wire]] | None = None
     headers: Callable[[Any], Mapping[str, str]] = _no_headers
     answers: Mapping[str, Callable[[Service], Reply]] = field(default_factory=dict)
+    carrier: str = "Authorization: Bearer …, or in X-API-Key"
 
     def owns(self, path: str) -> bool:
         """Whether a path is this dialect's, whatever is there."""

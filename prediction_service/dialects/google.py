@@ -185,7 +185,7 @@ def refuse(refusal: Refusal) -> tuple[HTTPStatus, GoogleError]:
         status, reason = KEYS[refusal.code]
         details.append({"@type": REASONS, "reason": reason, "domain": DOMAIN})
     elif status is HTTPStatus.BAD_REQUEST:
-        details.append({"@type": ERROR, "errorType": refusal.code or "INVALID_REQUEST"})
+        details.append({"@type": ERROR, "errorType": (refusal.code or "INVALID_REQUEST").upper()})
     if refusal.errors:
         violations = [
             {"field": one.field, "description": f"{one.value}: {one.remedy}"} for one in refusal.errors

@@ -147,6 +147,7 @@ DIALECT: Final = Dialect(
     blueprint=blueprint,
     answers={PATH: answers},
     refuse=refuse,
+    carrier="?key=…, or in X-Goog-Api-Key",
     operations=(
         Described(
             method="post",

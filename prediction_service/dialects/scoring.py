@@ -9,7 +9,15 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from modeling.policy import Decision
 from prediction_service.dialects import body, frames
 from prediction_service.dialects.dialect import Answer, Content, Described, Dialect, Limits, Service
-from prediction_service.problems import Refusal, shown
+from prediction_service.problems import (
+    KEY_INVALID,
+    KEY_MISSING,
+    KEYS_DIFFER,
+    RATE_EXCEEDED,
+    SCOPE_MISSING,
+    Refusal,
+    shown,
+)
 from prediction_service.wire import Action, Wire
 
 # whose scoring protocol this is; a test holds it against the MLflow that is installed
@@ -24,6 +32,8 @@ CODES: Final = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "INTERNAL_ERROR",
     HTTPStatus.SERVICE_UNAVAILABLE: "TEMPORARILY_UNAVAILABLE",
 }
+# how the guard names what is wrong with a key: MLflow tells these by their status
+KEY_CODES: Final = frozenset({KEY_MISSING, KEY_INVALID, KEYS_DIFFER, SCOPE_MISSING, RATE_EXCEEDED})
 SPLIT: Final = {
     "type": "object",
     "required": ["columns", "data"],
@@ -139,7 +149,9 @@ def _row(decision: Decision) -> ScoredRow:
 
 def refuse(refusal: Refusal) -> tuple[HTTPStatus, MlflowError]:
     """A refusal as MLflow tells it; what we call unprocessable is an invalid parameter there."""
-    status, code = refusal.status, refusal.code or CODES.get(refusal.status, "BAD_REQUEST")
+    status, code = refusal.status, CODES.get(refusal.status, "BAD_REQUEST")
+    if refusal.code and refusal.code not in KEY_CODES:
+        code = refusal.code
     if status is HTTPStatus.UNPROCESSABLE_ENTITY:
         status, code = HTTPStatus.BAD_REQUEST, "INVALID_PARAMETER_VALUE"
     return status, MlflowError(error_code=code, message=refusal.detail)

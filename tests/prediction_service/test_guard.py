@@ -16,7 +16,7 @@ NOW = datetime.now(UTC)
 
 
 def asked(scope: str = "records", *in_query: str, **environ: str) -> Asked:
-    return Asked(scope, {"REMOTE_ADDR": "127.0.0.1", **environ}, in_query)
+    return Asked(scope, {"REMOTE_ADDR": "127.0.0.1", **environ}, "X-Carrier: …", in_query)
 
 
 def guard_of(
@@ -57,6 +57,7 @@ def test_anything_else_is_no_key(carrier: dict[str, str], tmp_path: Path) -> Non
     guard, _ = guard_of(tmp_path)
     refusal = refused(guard, asked(**carrier))
     assert (HTTPStatus.UNAUTHORIZED, "missing_api_key") == (refusal.status, refusal.code)
+    assert refusal.detail.endswith(": send one as X-Carrier: …")
     assert 'Bearer realm="chat-moderation"' == refusal.headers["WWW-Authenticate"]
 
 

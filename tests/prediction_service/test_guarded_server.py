@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mlflow.protos.databricks_pb2 import ErrorCode
 
 from prediction_service import keyfile
 from prediction_service.dialects.dialect import Described
@@ -113,6 +115,52 @@ def test_google_is_refused_as_by_google(house: House) -> None:
     assert 200 == house.server.ask("POST", f"{path}?key={house.everything.secret}", body, JSON)[0]
 
 
+def refusal(house: House, path: str, *carriers: dict[str, str]) -> dict[str, Any]:
+    headers = {name: value for one in carriers for name, value in one.items()}
+    told: dict[str, Any] = json.loads(house.server.ask("POST", path, b"{}", JSON | headers)[2])
+    return told
+
+
+@pytest.mark.parametrize(
+    ("path", "carrier"),
+    [
+        ("/predict", "Authorization: Bearer …, or in X-API-Key"),
+        ("/v1alpha1/comments:analyze", "?key=…, or in X-Goog-Api-Key"),
+        ("/v1/moderations", "Authorization: Bearer …, or in X-API-Key"),
+        ("/contentsafety/text:analyze?api-version=2024-09-01", "Ocp-Apim-Subscription-Key: …"),
+    ],
+)
+def test_a_missing_key_is_asked_for_where_the_dialects_clients_put_it(
+    house: House, path: str, carrier: str
+) -> None:
+    expected = f"there is no API key in this request: send one as {carrier}"
+    told = refusal(house, path)
+    assert expected == (told["error"]["message"] if "error" in told else told["detail"])
+
+
+def test_two_keys_are_told_in_each_providers_words(house: House) -> None:
+    both = (house.everything.bearer, {"X-API-Key": house.nothing.secret})
+    google = refusal(house, "/v1alpha1/comments:analyze", *both)["error"]["details"][0]
+    azure = refusal(house, "/contentsafety/text:analyze?api-version=2024-09-01", *both)["error"]["code"]
+    mlflow = refusal(house, "/invocations", *both)["error_code"]
+    assert ("SEVERAL_API_KEYS", "SeveralApiKeys", "BAD_REQUEST") == (google["errorType"], azure, mlflow)
+
+
+def test_mlflows_clients_are_told_codes_that_mlflow_has(house: House) -> None:
+    def code(*carriers: dict[str, str]) -> str:
+        return str(refusal(house, "/invocations", *carriers)["error_code"])
+
+    refusal(house, "/invocations", house.spent.bearer)
+    told = [
+        code(),
+        code({"X-API-Key": "any"}),
+        code(house.nothing.bearer),
+        code(house.spent.bearer),
+    ]
+    assert ["UNAUTHENTICATED", "UNAUTHENTICATED", "PERMISSION_DENIED", "REQUEST_LIMIT_EXCEEDED"] == told
+    assert set(told) <= set(ErrorCode.keys())
+
+
 def test_a_key_in_the_address_counts_for_googles_clients_alone(house: House) -> None:
     assert 401 == house.server.ask("POST", f"/predict?key={house.everything.secret}", records(1), JSON)[0]
 
@@ -133,6 +181,11 @@ def test_openais_clients_are_told_the_codes_that_they_know(house: House) -> None
 )
 def test_probes_and_descriptions_need_no_key(house: House, path: str) -> None:
     assert 200 == house.server.ask("GET", path)[0]
+
+
+def test_the_root_leads_to_the_page_without_a_key(house: House) -> None:
+    status, told, body = house.server.ask("GET", "/")
+    assert (302, "docs", b"") == (status, told["Location"], body)
 
 
 def test_readiness_says_that_keys_are_asked_for(house: House) -> None:
