@@ -13,5 +13,9 @@ class NoLabelsError(ModerationError):
     """There is no journal yet, or nothing in it that was asked for."""
 
 
+class NothingNamedError(ModerationError):
+    """Rows were to go without a word about which."""
+
+
 class ReusedKeyError(ModerationError):
     """An idempotency key came again with another request."""

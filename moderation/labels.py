@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from moderation import schema
-from moderation.exceptions import LabelsUnavailableError, NoLabelsError, ReusedKeyError
+from moderation.exceptions import LabelsUnavailableError, NoLabelsError, NothingNamedError, ReusedKeyError
 from moderation.schema import KEYS, LABELS
 from moderation.verdicts import REMOVED_FROM, Suggestion, Tally, Verdict, digest, storable
 
@@ -109,12 +109,19 @@ class Journal:
         """Delete every row of the messages of this name or text, and say how many there were.
 
         Raises:
+            NothingNamedError: neither is given, or one has nothing that a database could hold.
             NoLabelsError: there is no journal yet.
 
         """
-        named = [LABELS.c.message == storable(message)] if message else []
-        named += [LABELS.c.text == storable(text)] if text else []
-        where = or_(*named)
+        given = [
+            (column, value) for column, value in ((LABELS.c.message, message), (LABELS.c.text, text)) if value
+        ]
+        # an empty name is that of every message without one, and no condition at all is true of every row
+        if not given or not all(storable(value) for _, value in given):
+            raise NothingNamedError(
+                f"message={message!r}, text={text!r}: name the messages that are to be forgotten"
+            )
+        where = or_(*(column == storable(value) for column, value in given))
         if community is not None:
             where = and_(where, LABELS.c.community == storable(community))
         of_them = select(LABELS.c.identity).where(where)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from moderation.exceptions import ModerationError
-from moderation.verdicts import Verdict
+from moderation.verdicts import Verdict, storable
 from workflow.exceptions import LabelsError
 from workflow.settings import Settings
 
@@ -130,9 +130,11 @@ def forget(
     """Delete a message from the journal.
 
     Raises:
-        LabelsError: it is not there.
+        LabelsError: it is not there, or nothing says which one is meant.
 
     """
+    _check_named("--message-id", message, "give the client's name for the message (clientToken)")
+    _check_named("--text", text, "give the whole text, or - and the text on standard input")
     gone = journal.forget(message=message or "", text=text or "", community=community)
     if not gone:
         named = f"--message-id {message!r}" if message else "this text"
@@ -141,6 +143,12 @@ def forget(
         f"{_counted(gone, 'label')} deleted; delete the text from files that were exported before, "
         "and export again"
     )
+
+
+def _check_named(option: str, value: str | None, remedy: str) -> None:
+    # a variable that is not set and a file that is empty name no message, and not all of them either
+    if value is not None and not storable(value):
+        raise LabelsError(f"{option} {value!r} names no message, and nothing was deleted: {remedy}")
 
 
 @contextmanager

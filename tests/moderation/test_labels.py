@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from moderation.exceptions import LabelsUnavailableError, NoLabelsError, ReusedKeyError
+from moderation.exceptions import LabelsUnavailableError, NoLabelsError, NothingNamedError, ReusedKeyError
 from moderation.labels import Journal
 from moderation.schema import KEYS, SCHEMA
 from moderation.verdicts import Tally
@@ -251,6 +251,28 @@ def test_a_message_is_forgotten_by_name_in_one_community_alone(journal: Journal)
     assert 1 == journal.forget(message="comment:1", community="elsewhere")
     assert ["Coral:https://news.example"] == [row["community"] for row in rows(journal)]
     assert 1 == journal.forget(message="comment:1")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {},
+        {"message": "", "text": ""},
+        {"text": "\x00"},
+        {"message": "\x00\x00"},
+        {"message": "\x00", "text": "one"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("community", [None, "Coral:https://news.example"])
+def test_whoever_names_no_message_forgets_none(
+    journal: Journal, named: dict[str, str], community: str | None
+) -> None:
+    for message, text in (("comment:1", "one"), ("", "two")):
+        journal.record(verdict(1, message, text))
+    with pytest.raises(NothingNamedError, match="name the messages that are to be forgotten"):
+        journal.forget(**named, community=community)
+    assert ["one", "two"] == [row["text"] for row in rows(journal)]
 
 
 def test_a_journal_that_nobody_has_written_is_no_journal_and_is_not_made(address: str) -> None:

@@ -191,6 +191,34 @@ def test_a_message_is_forgotten(
     assert "look at how the client wrote it" in refused(capsys, "forget", *which)
 
 
+@pytest.mark.parametrize(
+    ("which", "given"),
+    [
+        (["--text", "-"], ""),
+        (["--text", "-"], "\n\n\n"),
+        (["--text", "-"], "\x00\n"),
+        (["--text", ""], ""),
+        (["--message-id", ""], ""),
+        (["--message-id", "", "--community", "Coral:https://news.example"], ""),
+        (["--message-id", "\x00"], ""),
+    ],
+)
+def test_an_empty_value_deletes_nothing(
+    journal: Journal,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    which: list[str],
+    given: str,
+) -> None:
+    for message, text in (("comment:1", "one"), ("", "two")):
+        journal.record(verdict(1, message, text))
+    monkeypatch.setattr("sys.stdin", io.StringIO(given, newline=""))
+    error = refused(capsys, "forget", *which)
+    assert error.startswith(f"{which[0]} '")
+    assert " names no message, and nothing was deleted: give the " in error
+    assert ["one", "two"] == [row["text"] for row in rows(journal)]
+
+
 def test_a_message_is_forgotten_in_one_community(
     journal: Journal, capsys: pytest.CaptureFixture[str]
 ) -> None:
