@@ -107,20 +107,25 @@ def _received() -> bytes:
     if PLAIN_LENGTH.fullmatch(length) and int(length) <= limit and not chunked:
         return _exactly(int(length))
     body = request.get_data(cache=False)
-    if request.content_length is None and len(body) >= limit:
-        # Werkzeug cuts a body without a length off at the limit, and says nothing
+    # Werkzeug cuts a body without a length off at the limit, and says nothing
+    if request.content_length is None and len(body) >= limit and _some(1):
         raise RequestEntityTooLarge
     return body
 
 
 def _exactly(length: int) -> bytes:
     """What nearly every client sends, without the three streams that Werkzeug would wrap it in."""
-    try:
-        body: bytes = request.environ["wsgi.input"].read(length)
-    except (OSError, ValueError) as error:
-        raise ClientDisconnected from error
+    body = _some(length)
     if len(body) < length:
         raise ClientDisconnected
+    return body
+
+
+def _some(most: int) -> bytes:
+    try:
+        body: bytes = request.environ["wsgi.input"].read(most)
+    except (OSError, ValueError) as error:
+        raise ClientDisconnected from error
     return body
 
 

@@ -198,7 +198,8 @@ def test_a_body_in_pieces_without_a_length_is_judged_and_limited(small: Server) 
     def pieces(body: bytes) -> Any:
         yield from (body[start : start + 50_000] for start in range(0, len(body), 50_000))
 
-    for body, status in ((records(2), 200), (records(1, "x" * 3_000_000), 413)):
+    whole = records(2).ljust(2_500_000)
+    for body, status in ((records(2), 200), (whole, 200), (whole + b" ", 413), (whole * 2, 413)):
         client = http.client.HTTPConnection("127.0.0.1", small.port, timeout=30)
         client.request("POST", "/predict", pieces(body), TYPES, encode_chunked=True)
         assert client.getresponse().status == status
