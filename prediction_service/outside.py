@@ -16,7 +16,8 @@ PLAIN: Final = (*ALWAYS, POLICY)
 ANY: Final = "*"
 EXPOSED: Final = (
     "X-Request-ID, X-Chatmod-Attributes, Retry-After, RateLimit, RateLimit-Policy, "
-    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
+    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
+    "Inference-Header-Content-Length, x-ms-error-code"
 )
 HEADER_NAMES: Final = re.compile(r"[A-Za-z0-9-]+(\s*,\s*[A-Za-z0-9-]+)*")
 PREFLIGHT_AGE_S: Final = 7200

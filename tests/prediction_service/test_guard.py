@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from prediction_service.dialects.tensors import HEADER
 from prediction_service.guard import Asked, Guard, shown_keys
 from prediction_service.keyfile import Watched
 from prediction_service.keys import issue, render
@@ -159,6 +160,8 @@ def test_an_origin_may_read_only_where_the_operator_named_it() -> None:
     assert "http://b.test:8080" == dict(allowed("http://b.test:8080", ours))["Access-Control-Allow-Origin"]
     assert "Origin" == dict(allowed("https://a.test", ours))["Vary"]
     assert "*" == dict(allowed("https://any.test", ["*"]))["Access-Control-Allow-Origin"]
+    told = dict(allowed("https://a.test", ours))["Access-Control-Expose-Headers"]
+    assert {HEADER, "x-ms-error-code", "Retry-After"} <= set(told.split(", "))
     for origin in (None, "", "https://a.test.evil.test", "http://a.test", "null", "https://A.test"):
         assert [] == allowed(origin, ours)
 
