@@ -16,6 +16,14 @@ STOPS: Final = re.compile(
 NEXT: Final = re.compile(r"\S")
 FULL_WIDTH: Final = frozenset("\u3002\uff01\uff1f\uff61")
 LOUD: Final = frozenset("!?")
+# Words and initials that seldom end a sentence before a small letter. "no" is not among them: in a chat it
+# is the word.
+SHORT: Final = re.compile(
+    "al|approx|ca|cf|dr|eg|esp|est|etc|fig|ie|inc|incl|jr|ltd|messrs|mr|mrs|ms|prof|resp|rev|sr|st|viz|vol|vs"
+    r"|([^\W\d_]\.)*[^\W\d_]"
+)
+NO_PART: Final = re.compile(r"[^\w.]")
+LOOK_BACK: Final = 16  # more than any of them has
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,16 @@ def _ends(text: str) -> Iterator[int]:
             yield end
         elif end < len(text) and text[end].isspace():
             following = NEXT.search(text, end)
-            # "e.g. this" and "hm... well" go on; "What? yes!" does not
-            if following is None or not following[0].islower() or LOUD & set(stop[0]):
+            if following is None or not following[0].islower() or _ends_before_small(text, stop):
                 yield end
+
+
+def _ends_before_small(text: str, stop: re.Match[str]) -> bool:
+    """Whether a sentence ends here though a small letter follows, as most do in a chat.
+
+    "you idiot. thanks!" and "What? yes!" are two; "hm... well", "e.g. this" and "'go.' she said" are one.
+    """
+    if stop[0] != ".":
+        return bool(LOUD & set(stop[0]))
+    before = text[max(0, stop.start() - LOOK_BACK) : stop.start()]
+    return SHORT.fullmatch(NO_PART.split(before)[-1].lower()) is None

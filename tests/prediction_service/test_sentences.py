@@ -79,6 +79,17 @@ def test_spans_follow_one_another_and_leave_out_white_space_alone(text: str) -> 
         ('"Go away." She left.', [(0, 10), (11, 20)]),
         ("e.g. this one, hm... well", [(0, 25)]),
         ("What?! yes", [(0, 6), (7, 10)]),
+        ("you idiot. thanks a lot!", [(0, 10), (11, 24)]),
+        ("no. shut up.\tok. fine", [(0, 3), (4, 12), (13, 16), (17, 21)]),
+        ("it was 3.14. really", [(0, 12), (13, 19)]),
+        ("a \U0001f600. then", [(0, 5), (6, 10)]),
+        ("see x.com. it is fun", [(0, 10), (11, 20)]),
+        ("hm\u2026 well, hm.. well", [(0, 19)]),
+        ('she said "go away." and left', [(0, 28)]),
+        ("(e.g. this, i.e. that, Etc. and so on)", [(0, 38)]),
+        ("mr. smith vs. dr. who et al. at 9 p.m. sharp", [(0, 44)]),
+        ("thanks to j. doe", [(0, 16)]),
+        ("my nemesis. sorry. forest. trees", [(0, 11), (12, 18), (19, 26), (27, 32)]),
         ("\u884c\u3051\u3002\u99ac\u9e7f\uff01", [(0, 3), (3, 6)]),
         ("3.14 is pi", [(0, 10)]),
         (" \r\n ", []),
@@ -100,7 +111,18 @@ def test_beyond_the_most_sentences_the_rest_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["." * 20_480, ".)" * 10_240, ". " * 10_240, " " * 20_479 + "a", ".\n" * 10_240]
+    "text",
+    [
+        "." * 20_480,
+        "a. " * 6_826,
+        "ab. " * 5_120,
+        "a." * 10_240 + " b",
+        "a" * 20_477 + ". b",
+        ".)" * 10_240,
+        ". " * 10_240,
+        " " * 20_479 + "a",
+        ".\n" * 10_240,
+    ],
 )
 def test_a_flood_takes_no_longer_than_its_length(text: str) -> None:
     started = time.process_time()
