@@ -4,18 +4,18 @@ Judging is safe to repeat, and labels carry a key under which they count once, s
 loading, crowded or being restarted is asked again.
 """
 
-import random
 import re
-import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 import httpx
 from pydantic import ValidationError
 
+from prediction_service.patience import PASSING, Asker, check_address, retry_after
 from prediction_service.wire import (
     Analysis,
     AnalyzeRequest,
@@ -32,9 +32,6 @@ from prediction_service.wire import (
     Wire,
 )
 
-PASSING: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-FIRST_WAIT_S: Final = 0.1
-LONGEST_WAIT_S: Final = 5.0
 LABELS: Final = "/v1alpha1/comments:suggestscore"
 # which of the service's dialects answers there
 DIALECTS: Final = {
@@ -44,7 +41,11 @@ DIALECTS: Final = {
     LABELS: "perspective",
 }
 PLACE: Final = re.compile(r"Records\[(\d+)\]")
+HALF: Final = re.compile("[\ud800-\udfff]")
+WRONG_KEY: Final = "API_KEY_INVALID"
+UNAUTHORIZED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 Shape = TypeVar("Shape", bound=Wire)
+Text = TypeVar("Text", str, str | int | None)
 
 
 class ClientError(Exception):
@@ -96,17 +97,22 @@ class Client:
     ) -> None:
         """A client that has not connected yet.
 
-        ``timeout`` (seconds) is for each try, ``deadline_s`` for a request with all its tries and the waits
-        between them; ``batch`` is how many messages one request holds; ``trust_env`` lets the environment
-        name a proxy.
+        ``timeout`` (seconds) is for each step of a try (to connect, to send, to read a piece of the answer),
+        ``deadline_s`` for a request with all its tries and the waits between them; ``batch`` is how many
+        messages one request holds; ``trust_env`` lets the environment name a proxy.
+
+        Raises:
+            ValueError: the address is none, or one of the numbers leaves nothing to do.
+
         """
+        check_address(base_url)
+        if batch < 1:
+            raise ValueError(f"batch={batch!r}: give 1 or more messages a request")
         self._url = base_url.rstrip("/")
-        self._timeout = httpx.Timeout(timeout)
-        self._retries = retries
-        self._deadline_s = deadline_s
         self._batch = batch
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = httpx.Client(base_url=self._url, headers=headers, trust_env=trust_env)
+        self._asker = Asker(self._http, httpx.Timeout(timeout), retries, deadline_s)
 
     def __enter__(self) -> Self:
         """This client."""
@@ -135,7 +141,7 @@ class Client:
     def predictions(self, messages: Iterable[str | Record]) -> list[Prediction]:
         """As ``predict``, with the model's version beside each verdict."""
         records = [
-            Record(body=one, message_id=place) if isinstance(one, str) else one
+            Record(body=_whole(one), message_id=place) if isinstance(one, str) else one
             for place, one in enumerate(messages)
         ]
         found: list[Prediction] = []
@@ -145,13 +151,14 @@ class Client:
 
     def analyze(self, text: str, *, explain: bool = False) -> Analysis:
         """The decision on one text, and what made its score where ``explain`` asks for it."""
-        return self._post("/analyze", AnalyzeRequest(text=text, explain=explain), Analysis)
+        return self._post("/analyze", AnalyzeRequest(text=_whole(text), explain=explain), Analysis)
 
     def moderate(
         self, message: str, user_id: str | int | None = None, channel_id: str | int | None = None
     ) -> ModerateResponse:
         """The decision on one message, with the names that come with it."""
-        asked = ModerateRequest(message=message, user_id=user_id, channel_id=channel_id)
+        names = {"user_id": _whole(user_id), "channel_id": _whole(channel_id)}
+        asked = ModerateRequest(message=_whole(message), **names)
         return self._post("/moderate", asked, ModerateResponse)
 
     def label(
@@ -174,30 +181,28 @@ class Client:
             UnavailableError: the service did not say that it is kept; give it again with the same key.
 
         """
-        named = {"clientToken": message_id, "communityId": community}
+        named = {"clientToken": _whole(message_id), "communityId": _whole(community)}
         asked = {
-            "comment": {"text": text},
-            "attributeScores": {attribute: {"summaryScore": {"value": float(removed)}}},
+            "comment": {"text": _whole(text)},
+            "attributeScores": {_whole(attribute): {"summaryScore": {"value": float(removed)}}},
             **{field: value for field, value in named.items() if value},
         }
         key = idempotency_key or uuid.uuid4().hex
-        answer = self._patiently("POST", LABELS, asked, {"Idempotency-Key": key})
+        with self._reached():
+            answer = self._asker.ask("POST", LABELS, asked, {"Idempotency-Key": key})
         if answer.status_code != HTTPStatus.OK:
             raise self._failure(answer, LABELS)
 
     def ready(self, timeout: float | None = None) -> Readiness:
-        """What the service says about itself, ready or not; asked once.
+        """What the service says about itself, ready or not; asked once, in ``timeout`` seconds altogether.
 
         Raises:
             UnavailableError: it cannot be reached, or what answers is not understood.
             RefusedError: what is at this address has no such question.
 
         """
-        patience = self._timeout if timeout is None else httpx.Timeout(timeout)
-        try:
-            answer = self._once("GET", "/readyz", None, patience)
-        except httpx.HTTPError as error:
-            raise self._unreached(error) from error
+        with self._reached():
+            answer = self._asker.look("/readyz", timeout)
         if answer.status_code not in (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE):
             raise self._failure(answer, "/readyz")
         return self._read(answer, Readiness)
@@ -212,45 +217,11 @@ class Client:
         return found
 
     def _post(self, path: str, asked: Wire, shape: type[Shape]) -> Shape:
-        answer = self._patiently("POST", path, asked.model_dump(mode="json"))
+        with self._reached():
+            answer = self._asker.ask("POST", path, asked.model_dump(mode="json"))
         if answer.status_code != HTTPStatus.OK:
             raise self._failure(answer, path)
         return self._read(answer, shape)
-
-    def _patiently(
-        self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
-    ) -> httpx.Response:
-        """The first answer that is final, or the last one that there was time for."""
-        until = time.monotonic() + self._deadline_s
-        for tried in range(self._retries + 1):
-            try:
-                patience = _within(self._timeout, until - time.monotonic())
-                answer = self._once(method, path, body, patience, headers)
-            except httpx.HTTPError as error:
-                wait = _wait(tried)
-                if tried == self._retries or time.monotonic() + wait > until:
-                    raise self._unreached(error) from error
-            else:
-                wait = max(_wait(tried), _retry_after(answer) or 0.0)
-                late = tried == self._retries or time.monotonic() + wait > until
-                if answer.status_code not in PASSING or late:
-                    return answer
-            time.sleep(wait)
-        raise self._unavailable("was not asked: give retries as 0 or more")
-
-    def _once(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None,
-        patience: httpx.Timeout,
-        headers: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
-        try:
-            return self._http.request(method, path, json=body, timeout=patience, headers=headers)
-        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
-            # a connection kept from an earlier request was closed meanwhile: that is no failure yet
-            return self._http.request(method, path, json=body, timeout=patience, headers=headers)
 
     def _read(self, answer: httpx.Response, shape: type[Shape]) -> Shape:
         try:
@@ -265,39 +236,32 @@ class Client:
         message = f"the prediction service at {self._url} answered {status}{detail}"
         if status == HTTPStatus.NOT_FOUND and path in DIALECTS:
             message += f": check the address, and that CHATMOD_API_DIALECTS there has {DIALECTS[path]}"
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        if status in UNAUTHORIZED or _is_wrong_key(answer):
             return UnauthorizedError(message, status, problem)
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            return RateLimitedError(message, status, problem, _retry_after(answer))
-        if answer.is_client_error:
+            return RateLimitedError(message, status, problem, retry_after(answer))
+        if answer.is_client_error and status not in PASSING:
             return RefusedError(message, status, problem)
         return UnavailableError(message)
 
-    def _unreached(self, error: httpx.HTTPError) -> UnavailableError:
-        if isinstance(error, httpx.TimeoutException):
-            return self._unavailable("did not answer in time")
-        return self._unavailable(f"cannot be reached ({error or type(error).__name__})")
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise self._unavailable("did not answer in time") from error
+        except httpx.HTTPError as error:
+            raise self._unavailable(f"cannot be reached ({str(error) or type(error).__name__})") from error
 
     def _unavailable(self, what: str) -> UnavailableError:
         return UnavailableError(f"the prediction service at {self._url} {what}")
 
 
-def _within(timeout: httpx.Timeout, left_s: float) -> httpx.Timeout:
-    """The same patience, and none beyond the deadline."""
-    left = max(left_s, 0.001)
-    return httpx.Timeout(
-        **{name: left if value is None else min(value, left) for name, value in timeout.as_dict().items()}
-    )
-
-
-def _wait(tried: int) -> float:
-    """Twice as long each time, and not the same for all clients of a service that comes back."""
-    return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0**tried) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-
-
-def _retry_after(answer: httpx.Response) -> float | None:
-    said = answer.headers.get("Retry-After", "")
-    return float(said) if re.fullmatch(r"[0-9]{1,9}", said) else None
+def _whole(text: Text) -> Text:
+    """The same text, where half an emoji has become U+FFFD, as which the service would judge it."""
+    if not isinstance(text, str) or not HALF.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _problem(answer: httpx.Response) -> Problem | None:
@@ -313,6 +277,15 @@ def _google_message(answer: httpx.Response) -> str:
         return str(answer.json()["error"]["message"])
     except (ValueError, KeyError, TypeError):
         return ""
+
+
+def _is_wrong_key(answer: httpx.Response) -> bool:
+    """Whether Google's error, whose status is that of any wrong request, is about the key."""
+    try:
+        details = answer.json()["error"]["details"]
+        return any(WRONG_KEY in (one.get("reason"), one.get("errorType")) for one in details)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def _moved(refusal: RefusedError, start: int) -> RefusedError:

@@ -1,14 +1,17 @@
 """The shipped client: against a real gunicorn, and against answers that ours never gives."""
 
 import math
+import re
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +30,7 @@ from prediction_service.wire import Record
 from tests.conftest import Messages
 from tests.frontend.servers import Answer, StandIn, stand_in
 from tests.moderation.labels import rows
+from tests.prediction_service.guarded import add
 from tests.prediction_service.registries import StandIn as Registry
 from tests.prediction_service.serving import Server, free_port
 
@@ -200,6 +204,136 @@ def test_a_slow_answer_is_cut_off_by_the_deadline(odd: StandIn) -> None:
     assert time.monotonic() - started < 1
 
 
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "head", [HEAD + b"Content-Length: 1000\r\n\r\n", HEAD + b"X-Long: "], ids=["body", "head"]
+)
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.analyze("x"),
+        lambda client: client.label("x", removed=True),
+        lambda client: client.ready(1),
+    ],
+    ids=["analyze", "label", "ready"],
+)
+def test_an_answer_in_drops_is_cut_off_by_the_deadline(head: bytes, ask: Callable[[Client], object]) -> None:
+    with dripping(head) as (url, asked):
+        started = time.monotonic()
+        with pytest.raises(UnavailableError, match=f"{url} did not answer in time"):
+            ask(Client(url, timeout=0.8, deadline_s=1, retries=0))
+        assert 0.9 <= time.monotonic() - started < 1.4
+        assert 1 == len(asked)
+
+
+@contextmanager
+def dripping(head: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that sends a head at once and then a byte every fifth of a second, for four seconds."""
+    asked: list[bytes] = []
+
+    def answer(line: socket.socket) -> None:
+        with line, suppress(OSError):
+            asked.append(line.recv(65536))
+            for piece in (head, *[b"a"] * 20):
+                line.sendall(piece)
+                time.sleep(0.2)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=answer, args=listener.accept()[:1], daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("retries", [0, 1, 3])
+def test_a_service_that_hangs_up_is_asked_no_more_often_than_was_said(odd: StandIn, retries: int) -> None:
+    odd.script = [Answer(cut=True)] * 9
+    with pytest.raises(UnavailableError, match="cannot be reached"):
+        Client(odd.url, retries=retries).predict(["x"])
+    assert 1 + retries == 9 - len(odd.script)
+
+
+def test_a_connection_that_was_closed_while_it_was_kept_is_no_failure(odd: StandIn) -> None:
+    client = Client(odd.url, retries=0)
+    client.predict(["hello"])
+    odd.script = [Answer(cut=True)]
+    assert ["allow"] == [one.action for one in client.predict(["hello"])]
+    odd.script = [Answer(cut=True)] * 3
+    with pytest.raises(UnavailableError, match="cannot be reached"):
+        client.predict(["hello"])
+    assert 1 == len(odd.script)
+
+
+def test_a_kept_connection_that_breaks_within_an_answer_is_a_failure(odd: StandIn) -> None:
+    client = Client(odd.url, retries=0)
+    client.predict(["hello"])
+    odd.script = [Answer(200, b"{", headers={"Content-Length": "99", "Connection": "close"})] * 2
+    with pytest.raises(UnavailableError, match="cannot be reached"):
+        client.predict(["hello"])
+    assert 1 == len(odd.script)
+
+
+def test_the_second_try_has_what_is_left_of_the_time(odd: StandIn) -> None:
+    client = Client(odd.url, retries=0, deadline_s=1)
+    client.predict(["hello"])
+    odd.script = [Answer(cut=True, delay_s=0.7), Answer(200, {}, delay_s=3)]
+    started = time.monotonic()
+    with pytest.raises(UnavailableError, match="did not answer in time"):
+        client.predict(["hello"])
+    assert 0.9 <= time.monotonic() - started < 1.4
+    assert [] == odd.script
+
+
+@pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
+def test_what_may_pass_is_waited_for(odd: StandIn, status: int) -> None:
+    odd.script = [Answer(status, b"")]
+    assert ["allow"] == [one.action for one in Client(odd.url).predict(["hello"])]
+    odd.script = [Answer(status, b""), Answer(200, {})]
+    Client(odd.url).label("you clown", removed=True)
+    assert [] == odd.script
+
+
+@pytest.mark.parametrize("status", [408, 502, 503, 504])
+def test_what_does_not_pass_in_time_is_no_refusal(odd: StandIn, status: int) -> None:
+    odd.script = [Answer(status, b"")] * 2
+    with pytest.raises(UnavailableError, match=f"answered {status}"):
+        Client(odd.url, retries=1).predict(["hello"])
+    assert [] == odd.script
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        *(
+            ({"base_url": url}, f"base_url='{url}': give the service's address, such as http")
+            for url in ("localhost:9696", "", "/x", "ftp://a", "http://", "http://a:x", "http://a:99999")
+        ),
+        ({"retries": -1}, "retries=-1: give 0 to ask once, or more"),
+        ({"batch": 0}, "batch=0: give 1 or more"),
+        ({"batch": -5}, "batch=-5: give 1 or more"),
+        ({"deadline_s": 0}, "deadline_s=0: give seconds above 0"),
+        ({"deadline_s": -1.5}, "deadline_s=-1.5: give seconds above 0"),
+        ({"deadline_s": math.nan}, "deadline_s=nan: give seconds above 0"),
+        ({"timeout": -1}, "timeout (connect)=-1: give seconds above 0"),
+    ],
+    ids=str,
+)
+def test_what_could_never_ask_is_refused_before_it_does(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        Client(**{"base_url": "http://127.0.0.1:9696"} | wrong)
+
+
+def test_no_deadline_is_a_long_one(odd: StandIn) -> None:
+    client = Client(odd.url, timeout=math.inf, deadline_s=math.inf)
+    assert ["allow"] == [one.action for one in client.predict(["hello"])]
+
+
 def test_a_crowded_service_is_asked_again_when_it_says(odd: StandIn) -> None:
     odd.script = [Answer(429, PROBLEM, headers={"Retry-After": "1"})]
     started = time.monotonic()
@@ -220,6 +354,47 @@ def test_a_missing_key_is_said_and_not_tried_again(odd: StandIn, status: int) ->
     with pytest.raises(UnauthorizedError, match=f"answered {status}"):
         Client(odd.url).predict(["hello"])
     assert 1 == len(odd.script)
+
+
+@pytest.mark.parametrize("detail", [{"reason": "API_KEY_INVALID"}, {"errorType": "API_KEY_INVALID"}])
+def test_a_wrong_key_is_known_by_googles_word_for_it(odd: StandIn, detail: dict[str, str]) -> None:
+    error = {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT", "details": [detail]}
+    odd.script = [Answer(400, {"error": error})]
+    with pytest.raises(UnauthorizedError, match=r"answered 400 .API key not valid\."):
+        Client(odd.url, "wrong").label("hello", removed=True)
+
+
+@pytest.mark.parametrize(
+    "details", [None, [], {}, [None], "API_KEY_INVALID", [{"errorType": "COMMENT_EMPTY"}]]
+)
+def test_any_other_400_is_about_the_request(odd: StandIn, details: object) -> None:
+    odd.script = [Answer(400, {"error": {"message": "no", "details": details}})]
+    with pytest.raises(RefusedError, match="answered 400") as caught:
+        Client(odd.url).label("hello", removed=True)
+    assert RefusedError is type(caught.value)
+
+
+def test_every_operation_tells_a_key_that_is_missing_or_wrong(bundle_dir: Path, tmp_path: Path) -> None:
+    key = add(tmp_path / "keys.json", "records", "labels", name="a").secret
+    with Server(tmp_path / "log", bundle=bundle_dir, workers=1, keys=tmp_path / "keys.json") as server:
+        url = f"http://127.0.0.1:{server.port}"
+        for shown in (None, "wrong"):
+            client = Client(url, shown)
+            for ask in (lambda: client.predict(["x"]), lambda: client.label("x", removed=True)):  # noqa: B023
+                with pytest.raises(UnauthorizedError):
+                    ask()
+        Client(url, key).label("x", removed=True)
+
+
+def test_half_an_emoji_is_judged_and_kept_as_the_service_does_it(client: Client, server: Server) -> None:
+    half, mended = "you clown \ud83d\ude00 \ud83d", "you clown \U0001f600 \ufffd"
+    assert client.predict([mended])[0].moderate_message == client.predict([half])[0].moderate_message
+    assert client.analyze(mended).scores == client.analyze(half).scores
+    assert mended == client.moderate(half, user_id=half).user_id
+    client.label(half, removed=True, message_id="emoji\udfff", community="\ud800")
+    with closing(Journal(server.labels)) as journal:
+        [row] = [row for row in rows(journal) if row["message"].startswith("emoji")]
+    assert (mended, "emoji\ufffd", "\ufffd") == (row["text"], row["message"], row["community"])
 
 
 def test_the_key_is_sent_and_not_shown(odd: StandIn) -> None:
@@ -261,7 +436,7 @@ def test_the_dialects_of_its_paths_are_the_services_own() -> None:
     assert clients.DIALECTS == {path: owners[path] for path in clients.DIALECTS}
 
 
-@pytest.mark.parametrize("status", [500, 502, 301])
+@pytest.mark.parametrize("status", [500, 501, 301])
 def test_other_failures_are_told_at_once(odd: StandIn, status: int) -> None:
     odd.script = [Answer(status, b"")] * 2
     with pytest.raises(UnavailableError, match=f"answered {status}"):
