@@ -17,7 +17,7 @@ from werkzeug.exceptions import (
     RequestEntityTooLarge,
 )
 
-from prediction_service import logs, openapi, settings
+from prediction_service import logs, openapi, page, settings
 from prediction_service.accounting import UNMATCHED, Accounted
 from prediction_service.attributes import HEADER, stated
 from prediction_service.dialects.dialect import Dialect, Limits, Service, tell
@@ -153,8 +153,8 @@ def _add_descriptions(app: Flask, options: Settings) -> None:
 
     @app.get("/docs")
     def docs() -> Response:
-        page = openapi.page(openapi.document(options), options, _root(options))
-        return Response(page, mimetype="text/html", headers={"Content-Security-Policy": openapi.PAGE_POLICY})
+        text = page.render(openapi.document(options), options, _root(options))
+        return Response(text, mimetype="text/html", headers={"Content-Security-Policy": page.POLICY})
 
 
 def _root(options: Settings) -> str:

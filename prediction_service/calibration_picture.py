@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from prediction_service.agreement import Decisions
 from prediction_service.calibration_report import Fitted
-from prediction_service.openapi import TEMPLATES
+from prediction_service.page import TEMPLATES
 
 SIDE: Final = 340
 DOTS: Final = 900

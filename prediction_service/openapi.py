@@ -1,26 +1,18 @@
-"""The service described for machines (OpenAPI 3.1) and for people (one page), from the wire's schemas."""
+"""The service described for machines (OpenAPI 3.1), from the wire's schemas. Knows no page."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from prediction_service import access
 from prediction_service.attributes import HEADER
 from prediction_service.dialects.dialect import Answer, Content, Described, Parameter
 from prediction_service.dialects.every import DIALECTS
-from prediction_service.dialects.records import ANSWER, EXAMPLE
 from prediction_service.probes import PROBES, TAG
 from prediction_service.settings import Settings
 from prediction_service.wire import API_VERSION, Problem, Wire
 
-TEMPLATES: Final = Path(__file__).parent / "templates"
-PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 REF: Final = "#/components/schemas/{model}"
 REQUEST_ID: Final = "X-Request-ID"
 RETRY_AFTER: Final = "Retry-After"
@@ -54,17 +46,6 @@ OFFERED_ID: Final = {
 TEXTS: Final = (("Record", "body"), ("AnalyzeRequest", "text"), ("ModerateRequest", "message"))
 TEXT: Final = {"minLength": 1, "pattern": "\\S"}
 Modes = dict[tuple[type[Wire], JsonSchemaMode], dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One line of the table of contents."""
-
-    method: str
-    path: str
-    summary: str
-    answers: dict[str, Any]
-    request: str | None
 
 
 def document(settings: Settings, root: str = "/") -> dict[str, Any]:
@@ -192,57 +173,3 @@ def _contents(contents: tuple[Content, ...], references: Modes, mode: JsonSchema
 
 def _schema(shape: type[Wire] | Mapping[str, Any], references: Modes, mode: JsonSchemaMode) -> dict[str, Any]:
     return references[shape, mode] if isinstance(shape, type) else dict(shape)
-
-
-def page(described: dict[str, Any], settings: Settings, root: str) -> str:
-    """The same description as one HTML page that loads nothing from elsewhere; ``root`` is our address."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters |= {"kind": kind_of, "plain": partial(json.dumps, indent=2)}
-    limits = {
-        "Records in one request": settings.max_records,
-        "Characters in one text": settings.max_text_chars,
-        "Bytes in one body": settings.max_body_bytes,
-    }
-    return environment.get_template("docs.html").render(
-        document=described,
-        operations=list(_operations(described)),
-        limits=limits,
-        attributes=settings.attributes,
-        calibrated=settings.calibration is not None,
-        example=EXAMPLE,
-        answer=ANSWER,
-        root=root,
-    )
-
-
-def _operations(described: dict[str, Any]) -> Iterator[Operation]:
-    for path, methods in described["paths"].items():
-        for method, operation in methods.items():
-            content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-            reference = content.get("schema", {}).get("$ref", "")
-            yield Operation(
-                method.upper(),
-                path,
-                operation["summary"],
-                operation["responses"],
-                reference.rsplit("/", 1)[-1] or None,
-            )
-
-
-def kind_of(schema: dict[str, Any]) -> str:
-    """A schema's type in one short line: `string`, `list of Record`, `allow | flag | remove`."""
-    match schema:
-        case {"$ref": str(reference)}:
-            return reference.rsplit("/", 1)[-1]
-        case {"anyOf": [*choices]}:
-            return " or ".join(kind_of(one) for one in choices)
-        case {"enum": [*known]}:
-            return " | ".join(str(value) for value in known)
-        case {"type": "array", "items": items}:
-            return f"list of {kind_of(items)}"
-        case {"additionalProperties": dict(values)}:
-            return f"object of {kind_of(values)}"
-        case _:
-            return str(schema.get("const", schema.get("type", "any")))

@@ -1,8 +1,11 @@
 """The description: valid OpenAPI 3.1, true to the application, and a page that loads nothing else."""
 
+import json
 import re
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +18,17 @@ from modeling.policy import ATTRIBUTE
 from prediction_service.app import create_app
 from prediction_service.dialects.dialect import Answer, Content, Described, Parameter
 from prediction_service.dialects.every import DIALECTS
+from prediction_service.dialects.records import ANSWER, EXAMPLE
 from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
-from prediction_service.openapi import ANSWER, EXAMPLE, describe, document, kind_of
+from prediction_service.openapi import describe, document
+from prediction_service.page import KEY, TITLES, curl, groups, kind_of, render
+from prediction_service.probes import TAG
 from prediction_service.settings import Secret, Settings
 from prediction_service.wire import Alive, Record
+from tests.frontend.browser import chromium
 from tests.prediction_service.operations import address
+from tests.prediction_service.serving import Server
 
 SETTINGS = Settings(max_records=123, max_text_chars=456, max_body_bytes=7890)
 
@@ -241,16 +249,20 @@ def test_it_tells_which_inputs_of_openais_are_judged(client: FlaskClient, given:
 
 
 class Page(HTMLParser):
-    """Elements that load something, link targets, and ids."""
+    """Elements that load something, link targets, ids, levels of headings, and which cards are open."""
 
     def __init__(self) -> None:
         super().__init__()
         self.loads: list[str] = []
         self.links: list[str] = []
         self.ids: list[str] = []
+        self.levels: list[int] = []
+        self.cards: list[bool] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = {key: value or "" for key, value in attrs}
+        self.levels += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
+        self.cards += ["open" in named] if tag == "details" else []
         self.ids += [named["id"]] if "id" in named else []
         self.links += [named["href"]] if tag == "a" else []
         if tag in ("script", "link", "img", "iframe") or "src" in named:
@@ -266,6 +278,70 @@ def test_the_page_loads_nothing_and_its_links_lead_somewhere(client: FlaskClient
     assert not re.search(r"@import|url\(", answer.text)
     assert {link for link in page.links if link != "openapi.json"} <= {f"#{one}" for one in page.ids}
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+def test_the_page_has_contents_headings_in_order_and_one_open_card(client: FlaskClient) -> None:
+    page = Page()
+    page.feed(client.get("/docs").text)
+    assert {"#access", "#limits", *(f"#dialect-{name}" for name in (*DIALECTS, TAG))} <= set(page.links)
+    assert set(DIALECTS) | {TAG} == set(TITLES)
+    assert [1, 2] == page.levels[:2]
+    assert all(after <= before + 1 for before, after in pairwise(page.levels))
+    assert [True] == [is_open for is_open in page.cards if is_open]
+    assert len(page.cards) >= len(operations(document(SETTINGS)))
+    assert len(page.ids) == len(set(page.ids))
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_fits_its_window_and_a_link_opens_the_card_that_it_leads_into(
+    client: FlaskClient, width: int
+) -> None:
+    with chromium() as browser:
+        tab = browser.new_context(viewport={"width": width, "height": 844}).new_page()
+        tab.set_content(client.get("/docs").text)
+        tab.evaluate("document.querySelectorAll('details').forEach(card => card.open = true)")
+        assert width == tab.evaluate("document.documentElement.scrollWidth")
+        assert [] == tab.evaluate(
+            "[...document.querySelectorAll('body *')]"
+            ".filter(one => one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML)"
+        )
+        tab.evaluate("document.querySelectorAll('details').forEach(card => card.open = false)")
+        assert not tab.locator("#GoogleError").is_visible()
+        tab.evaluate("location.hash = 'GoogleError'")
+        tab.locator("#GoogleError").wait_for(timeout=5000)
+
+
+def test_the_page_says_who_may_ask_and_shows_where_a_key_goes() -> None:
+    shown = render(document(SETTINGS), SETTINGS, "http://h")
+    assert "Open: nobody is asked for a key" in shown
+    assert "YOUR_KEY" not in shown
+    guarded = replace(SETTINGS, keys=Path("keys.json"), rate_limit="600/minute")
+    shown = render(document(guarded), guarded, "http://h")
+    for expected in ("A key is needed", "X-API-Key: KEY", "?key=KEY", "600/minute"):
+        assert expected in shown
+    described = document(guarded)["paths"]
+    assert KEY in curl("http://h/predict", described["/predict"]["post"])
+    assert KEY not in curl("http://h/readyz", described["/readyz"]["get"])
+
+
+def test_every_command_of_the_page_is_answered(bundle_dir: Path, tmp_path: Path) -> None:
+    with Server(
+        tmp_path / "api.log", bundle=bundle_dir, workers=1, attributes="Hate=LIKELY_TO_REJECT"
+    ) as server:
+        status, _, body = server.ask("GET", "/openapi.json")
+        assert 200 == status
+        described = json.loads(body)
+        version = json.loads(server.ask("GET", "/readyz")[2])["model"]["version"]
+        commands = [
+            one.curl.replace("/versions/7", f"/versions/{version}")
+            for group in groups(described, described["servers"][0]["url"])
+            for one in group.operations
+        ]
+        assert all(commands)
+        for command in commands:
+            strict = command.replace("curl ", "curl --fail-with-body ", 1)
+            done = subprocess.run(["bash", "-c", strict], capture_output=True, text=True, check=False)
+            assert 0 == done.returncode, f"{command}: {done.stdout}{done.stderr}"
 
 
 def test_the_page_shows_endpoints_schemas_limits_and_an_example(client: FlaskClient) -> None:
