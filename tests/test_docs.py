@@ -24,6 +24,7 @@ PAGES = sorted(
     [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/**/README.md")]
 )
 PAGES = [page for page in PAGES if not {".venv", ".chatmod"} & set(page.parts)]
+API = ROOT / "docs" / "api.md"
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDRESS = "127.0.0.1:9696"
 # whose shapes the service speaks: what is shown against it is run against ours
@@ -43,7 +44,9 @@ def blocks(*languages: str) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def address(bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("docs") / "api.log"
-    attributes = "TOXICITY=LIKELY_TO_REJECT,Hate=LIKELY_TO_REJECT"
+    [attributes] = re.findall(
+        r"^ {4}CHATMOD_API_ATTRIBUTES=(\S+,\S+) make serve$", API.read_text(), re.MULTILINE
+    )
     with Server(log, bundle=bundle_dir, workers=1, attributes=attributes) as server:
         yield f"127.0.0.1:{server.port}"
 
@@ -170,5 +173,19 @@ def test_settings_that_are_named_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
-    assert [] == [target for target in targets if not (page.parent / target).exists()]
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")):
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), f"{target}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The names under which GitHub knows a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_commands_name_the_environment_that_make_makes() -> None:
+    typed = re.compile(r"(?:^ {4}|\\\n +|`)(?:[A-Z_]+=\S+ )*(python -m .+)", re.MULTILINE)
+    pages = [page for page in PAGES if page.name != "CHANGELOG.md"]
+    assert [] == [(page.name, command) for page in pages for command in typed.findall(page.read_text())]

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +16,8 @@ from tests.conftest import Messages
 from tests.prediction_service.serving import Server
 
 PACKAGE = "generated_chat_moderation"
-CONFIG = {"post_hooks": [], "content_type_overrides": {"text/csv": "application/octet-stream"}}
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "docs" / "openapi-client.yml"
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +38,11 @@ def described(server: Server) -> dict[str, Any]:
 def package(described: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     place = tmp_path_factory.mktemp("client")
     (place / "openapi.json").write_text(json.dumps(described))
-    (place / "config.json").write_text(json.dumps(CONFIG))
     options = [
         "--path",
         "openapi.json",
         "--config",
-        "config.json",
+        str(CONFIG),
         "--output-path",
         PACKAGE,
         "--meta",
@@ -78,6 +80,24 @@ def test_every_operation_became_a_function(package: Path, described: dict[str, A
     functions = [one for one in package.glob("api/*/*.py") if one.name != "__init__.py"]
     assert len(every) == len(functions)
     assert {one["tags"][0].replace("-", "_") for one in every} == {one.parent.name for one in functions}
+
+
+def test_the_command_of_the_manual_makes_a_client_without_a_warning(server: Server, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    [command] = re.findall(r"^ {4}openapi-python-client (generate .+)$", page, re.MULTILINE)
+    here = command.replace("127.0.0.1:9696", f"127.0.0.1:{server.port}").replace("docs/", f"{ROOT}/docs/")
+    typed = shlex.split(here)
+    done = subprocess.run(
+        [sys.executable, "-m", "openapi_python_client", *typed],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    made = tmp_path / "chat-moderation-client"
+    assert (0, f"Generating {made}") == (done.returncode, done.stdout.strip()), done.stderr
+    assert "--fail-on-warning" in typed
+    assert (made / "chat_moderation_client" / "client.py").exists()
 
 
 def test_it_judges_a_batch(client: Any) -> None:

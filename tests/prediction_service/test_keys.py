@@ -223,7 +223,7 @@ def test_the_commands_of_the_manual_are_understood_in_their_order(tmp_path: Path
     page = (ROOT / "docs" / "keys.md").read_text()
     commands = [
         shlex.split(one)
-        for one in re.findall(r"^ {4}python -m prediction_service keys (.+)$", page, re.MULTILINE)
+        for one in re.findall(r"^ {4}\.venv/bin/python -m prediction_service keys (.+)$", page, re.MULTILINE)
     ]
     assert ["add", "list", "rotate", "revoke"] == [one[0] for one in commands]
     file = tmp_path / "keys.json"
