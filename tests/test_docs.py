@@ -1,5 +1,7 @@
 """What the documentation shows is run: snippets against a real service, commands, settings and links."""
 
+import csv
+import io
 import re
 import shlex
 import subprocess
@@ -65,6 +67,38 @@ def test_python_snippets_run(page: str, code: str, address: str, tmp_path: Path)
     assert 0 == done.returncode, f"{page}: {done.stderr}"
 
 
+def test_the_export_of_old_scores_waits_for_its_quota_and_goes_on_where_it_was(
+    bundle_dir: Path, tmp_path: Path
+) -> None:
+    [code] = [code for _, code in blocks("python") if "old_scores.csv" in code]
+    (tmp_path / "comments.csv").write_text(COMMENTS + 'Thank you!\n"two\nlines"\n')
+    before = 'text,score\r\n"you idiot, go away",0.123\r\n'
+    (tmp_path / "old_scores.csv").write_text(before, newline="")
+    limits = {"attributes": "TOXICITY=LIKELY_TO_REJECT", "rate_limit": "1/second"}
+    with Server(tmp_path / "api.log", bundle=bundle_dir, workers=1, **limits) as server:
+        here = code.replace(PERSPECTIVE, f"http://127.0.0.1:{server.port}").replace(
+            "wait = 1\n", "wait = 0.1\n"
+        )
+        first, second = (
+            subprocess.run(
+                [sys.executable, "-c", here],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=60,
+            ).stdout
+            for _ in range(2)
+        )
+    assert "429: asking again in" in first
+    assert "" == second
+    export = (tmp_path / "old_scores.csv").read_bytes().decode()
+    assert export.startswith(before)
+    assert ["you idiot, go away", "Thank you!", "two\nlines"] == [
+        row["text"] for row in csv.DictReader(io.StringIO(export, newline=""))
+    ]
+
+
 @pytest.mark.parametrize(("page", "code"), blocks("bash"))
 def test_shell_snippets_run_and_none_is_answered_with_an_error(
     page: str, code: str, address: str, tmp_path: Path
@@ -107,6 +141,7 @@ def test_calibrate_commands_work_on_an_export(
     page: str, command: str, bundle_dir: Path, sample_rows: list[tuple[str, int]], tmp_path: Path
 ) -> None:
     texts = [text for text, _ in sample_rows]
+    (tmp_path / ".chatmod").mkdir()
     write_export(tmp_path / "old_scores.csv", texts, old_scores(bundle_dir, texts))
     typed = shlex.split(command.replace(".chatmod/work/bundle", str(bundle_dir)))
     done = subprocess.run(
@@ -119,7 +154,8 @@ def test_calibrate_commands_work_on_an_export(
         timeout=60,
     )
     assert 0 == done.returncode, f"{page}: {done.stderr}"
-    assert {"calibration.json", "calibration.svg"} < {one.name for one in tmp_path.iterdir()}
+    made = {one.name for one in (tmp_path / ".chatmod").iterdir()}
+    assert {"calibration.json", "calibration.svg"} == made
 
 
 def make_commands() -> list[tuple[str, str]]:
