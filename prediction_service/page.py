@@ -26,7 +26,10 @@ TITLES: Final[Mapping[str, tuple[str, str]]] = {
         "For clients of Google's Perspective API, and for verdicts of moderators.",
     ),
     "openai": ("OpenAI", "For clients of OpenAI's moderation endpoint."),
-    "azure": ("Azure AI Content Safety", "For clients that analyze text there."),
+    "azure": (
+        "Azure AI Content Safety",
+        "For clients that analyze text there; a category is answered by the head that is mapped to it.",
+    ),
     "kserve": ("KServe V2", "The Open Inference Protocol, as Triton's clients speak it."),
     "mlflow": ("MLflow", "For clients of `mlflow models serve`."),
     "analyze": ("One text", "The service's own operation for one text, with what made its score."),
