@@ -6,6 +6,7 @@ with the bytes that were moved. Knows no Flask and no model.
 """
 
 import io
+import math
 import socket
 import time
 from collections.abc import Callable
@@ -40,14 +41,15 @@ class PacedSocket(socket.socket):
     """A connection on which a thread waits for a bounded time; its socket timeouts are STALL_S."""
 
     on_stall: Callable[[], None] | None = None
+    patient = True
     _patient_until = 0.0
     _holds = False
     _head = b""
 
     def begin(self) -> None:
-        """From now on the client's next request is awaited."""
+        """From now on the client's next request is awaited, by one who is patient; else it must be there."""
         self.on_stall = None
-        self._patient_until = time.monotonic() + STALL_S
+        self._patient_until = time.monotonic() + STALL_S if self.patient else -math.inf
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """What has come.
@@ -59,7 +61,7 @@ class PacedSocket(socket.socket):
         if self.gettimeout() is not None:
             return super().recv(size, flags)  # the poller's own, which never waits
         if time.monotonic() > self._patient_until:
-            self._stall()
+            flags |= socket.MSG_DONTWAIT  # what is there already costs no time
         try:
             data = super().recv(size, flags)
         except BlockingIOError:

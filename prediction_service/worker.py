@@ -25,9 +25,10 @@ from gunicorn.http.errors import (
     LimitRequestLine,
     ParseException,
 )
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import TConn
 
 from prediction_service import heap
+from prediction_service.lobby import Lobby
 from prediction_service.logs import places
 from prediction_service.outside import PLAIN, lines
 from prediction_service.pace import STALL_S, Chunks, PacedSocket
@@ -54,7 +55,7 @@ EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.E
 HARMLESS: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED})
 
 
-class DrainingWorker(ThreadWorker):  # type: ignore[misc]
+class DrainingWorker(Lobby):
     """Serves like its base; on SIGTERM it drains before it ends."""
 
     alive: bool
@@ -116,12 +117,11 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: TConn, future: "Future[bool]") -> None:
         """After an answer: keep the connection, or close it without holding up the loop."""
+        self.release(conn)
         keep = not future.cancelled() and future.exception() is None and future.result()
         try:
             if not keep:
                 self._linger(conn)
-            elif _has_next_request(conn):
-                self.enqueue_req(conn)
             else:
                 self._await_request(conn)
         except OSError:
@@ -175,6 +175,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         self.wait_for_and_dispatch_events(timeout=longest_s)
         self.murder_keepalived()
         self.murder_pending()
+        self.end_late()
         self._end_lingering()
 
     def _drain(self) -> None:
@@ -210,14 +211,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         conn.set_timeout()
         if self.idle_until is not None:
             conn.timeout = min(conn.timeout, max(self.idle_until, time.monotonic() + POLL_S))
-        # the base counts kept connections, and ends some when there are too many
-        kept, readable = (
-            (self.keepalived_conns, self.on_client_socket_readable)
-            if conn.initialized
-            else (self.pending_conns, self.on_pending_socket_readable)
-        )
-        kept.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(readable, conn))
+        self.await_request(conn)
 
     def _linger(self, conn: TConn) -> None:
         """Half-close, and read on until the client has closed too: else it may lose our last bytes."""
@@ -249,12 +243,3 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
     def _drop(self, conn: TConn) -> None:
         self.nr_conns -= 1
         conn.close()
-
-
-def _has_next_request(conn: TConn) -> bool:
-    """Whether the client has sent its next request together with the last: the poller would not see it."""
-    unreader = conn.parser.unreader
-    buffered: bytes = unreader.take_buffered()
-    if buffered:
-        unreader.unread(buffered)
-    return bool(buffered)
