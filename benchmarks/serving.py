@@ -114,7 +114,7 @@ def main() -> None:
         found = json.loads(options.json.read_text())
     with tempfile.TemporaryDirectory() as place:
         bench = Bench(options.bundle.resolve(), options.data, Path(place))
-        shorter = max(1.0, options.seconds / SHORTER)
+        shorter = max(1.0, round(options.seconds / SHORTER))  # wrk takes whole seconds
         for rows, connections, seconds, rounds in (
             (bench.main(), options.connections, options.seconds, options.rounds),
             (bench.growth(), options.connections[:1], shorter, options.rounds),
