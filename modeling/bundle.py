@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
@@ -69,16 +70,26 @@ class Bundle:
         return self.scorer.explain(text, cuts) if isinstance(self.scorer, Explainer) else None
 
 
-def save(directory: Path, weights: bytes, policy: Policy, passport: Mapping[str, Any]) -> str:
+def save(directory: Path, weights: Mapping[str, bytes], policy: Policy, passport: Mapping[str, Any]) -> str:
     """Write a bundle under its final name only once it is whole, and return its digest.
 
+    Args:
+        directory: to be made.
+        weights: content by file name, whatever the kind's loader reads.
+        policy: what scores lead to.
+        passport: where the bundle came from; ``kind`` names its loader, ``requires`` the distributions
+            that the loader needs beside the library's own.
+
     Raises:
-        BundleError: the directory exists, or it cannot be written (a full disk, say).
+        BundleError: the directory exists, a name cannot be used, or it cannot be written (a full disk, say).
 
     """
     if directory.exists():
         raise BundleError(f"{directory}: exists already: give a new directory")
-    contents = {WEIGHTS: weights, POLICY: policy.to_json().encode()}
+    odd = [name for name in weights if Path(name).name != name or name in {POLICY, PASSPORT}]
+    if odd:
+        raise BundleError(f"weights {odd[0]!r}: is no name for a weight file: use another")
+    contents = {**weights, POLICY: policy.to_json().encode()}
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     stated = {**passport, "files": files, "seal": UNSEALED}
     contents[PASSPORT] = _sealed(json.dumps(stated, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
@@ -128,8 +139,32 @@ def load(directory: Path) -> Bundle:
         policy = policy_from_json((directory / POLICY).read_text(encoding="utf-8"))
     except PolicyError as error:
         raise BundleError(f"{directory / POLICY}: {error}") from error
+    return Bundle(kind, policy, passport, digest_of(directory), scorer_of(directory, passport))
+
+
+def scorer_of(directory: Path, passport: Mapping[str, Any]) -> Scorer:
+    """The scorer of weight files that need not be a bundle yet; ``passport`` has ``kind`` and ``requires``.
+
+    Raises:
+        BundleError: a distribution that the kind requires is not installed, or a file cannot be used.
+
+    """
+    kind, missing = passport["kind"], [name for name in passport.get("requires", ()) if not _has(name)]
+    if missing:
+        raise BundleError(
+            f"{directory / PASSPORT}: kind={kind!r} requires {', '.join(missing)}, which is not installed "
+            f"here: pip install {' '.join(missing)}, or serve a bundle that does without"
+        )
     scorer: Scorer = importlib.import_module(LOADERS[kind]).load(directory, passport)
-    return Bundle(kind, policy, passport, digest_of(directory), scorer)
+    return scorer
+
+
+def _has(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _load_pyfunc(directory: str) -> "_PyFunc":

@@ -15,3 +15,7 @@ class PolicyError(ModelingError):
 
 class BundleError(ModelingError):
     """A bundle that is missing, incomplete, altered or of an unknown kind."""
+
+
+class CandidateError(ModelingError):
+    """A candidate or a parameter of it that does not exist or cannot be used."""

@@ -1,7 +1,8 @@
 """Fit a candidate on the learning part: out-of-fold scores, calibration, thresholds, final weights."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,14 +10,12 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from modeling.candidates.hashed_linear import HashedLinearClassifier
-from modeling.exceptions import DataError
-from modeling.hashing import Floats, Weights, sigmoid
-from modeling.ngrams import NgramCounts, Progress, count_ngrams
+from modeling.candidates.interface import Candidate, Labels, Progress, Rows
+from modeling.exceptions import CandidateError, DataError
+from modeling.hashing import Floats, sigmoid
 from modeling.policy import ATTRIBUTE, Action, Policy, fit_thresholds
 from modeling.split import FOLDS
 
-Labels = npt.NDArray[np.int64]
 THRESHOLDS_TRIED = 400
 
 
@@ -25,26 +24,29 @@ class Trained:
     """A fitted candidate with what its out-of-fold scores told.
 
     Attributes:
-        weights: calibrated, from a fit on all learning rows.
+        files: weight files of the bundle by name, calibrated, from a fit on all learning rows.
         policy: thresholds from calibrated out-of-fold scores.
         calibration: slope and offset of the logit (Platt 1999).
-        out_of_fold: ROC-AUC and PR-AUC over the learning part, and the best F1 threshold.
-        iterations: of the final fit.
+        out_of_fold: ROC-AUC and PR-AUC over the rows that were held out, their number, and the best F1
+            threshold.
+        raw: out-of-fold logits before calibration, shape (rows,); NaN where a row was never held out.
+        facts: what the candidate says of the final fit.
 
     """
 
-    weights: Weights
+    files: Mapping[str, bytes]
     policy: Policy
     calibration: dict[str, float]
     out_of_fold: dict[str, float]
-    iterations: int
+    raw: Floats
+    facts: Mapping[str, Any]
 
 
 def train(
     texts: list[str],
     labels: Labels,
     folds: npt.NDArray[np.int64],
-    candidate: HashedLinearClassifier,
+    candidate: Candidate,
     targets: Mapping[Action, float],
     progress: Progress = lambda _: None,
 ) -> Trained:
@@ -52,42 +54,61 @@ def train(
 
     Raises:
         DataError: a fold lacks one label, so that nothing can be fitted without it.
+        CandidateError: the candidate's scores are no numbers.
 
     """
     _check_folds(labels, folds)
-    counts = count_ngrams(texts, progress)
-    progress(f"{len(counts):,} rows, {len(counts.slots):,} n-gram counts")
-    raw = out_of_fold(candidate, counts, labels, folds, progress)
-    slope, offset = calibrate(raw, labels)
-    scores = sigmoid(slope * raw + offset)
-    final = clone(candidate).fit(counts, labels)
-    progress(f"final fit on {len(counts):,} rows: {final.n_iter_} iterations")
+    rows = candidate.prepare(texts, progress)
+    raw = out_of_fold(candidate, rows, labels, folds, progress)
+    held = ~np.isnan(raw)
+    slope, offset = calibrate(raw[held], labels[held])
+    scores = sigmoid(slope * raw[held] + offset)
+    final = clone(candidate).fit(rows, labels)
+    facts = final.facts()
+    said = ", ".join(f"{value} {name}" for name, value in facts.items() if not isinstance(value, Mapping))
+    progress(f"final fit on {len(rows):,} rows: {said}")
     return Trained(
-        weights=final.weights(slope, offset),
-        policy=Policy({ATTRIBUTE: fit_thresholds(scores, labels, targets)}),
+        files=final.files(slope, offset),
+        policy=Policy({ATTRIBUTE: fit_thresholds(scores, labels[held], targets)}),
         calibration={"slope": slope, "offset": offset},
         out_of_fold={
-            "roc_auc": float(roc_auc_score(labels, scores)),
-            "pr_auc": float(average_precision_score(labels, scores)),
-            "f1_threshold": best_f1_threshold(scores, labels),
+            "rows": int(held.sum()),
+            "roc_auc": float(roc_auc_score(labels[held], scores)),
+            "pr_auc": float(average_precision_score(labels[held], scores)),
+            "f1_threshold": best_f1_threshold(scores, labels[held]),
         },
-        iterations=final.n_iter_,
+        raw=raw,
+        facts=facts,
     )
 
 
 def out_of_fold(
-    candidate: HashedLinearClassifier,
-    counts: NgramCounts,
+    candidate: Candidate,
+    rows: Rows,
     labels: Labels,
     folds: npt.NDArray[np.int64],
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> Floats:
-    """The logit of every row by a model that never saw the row's fold, shape (rows,)."""
-    raw = np.empty(len(labels))
-    for fold in range(FOLDS):
+    """The logit of every row by a model that never saw the row's fold, shape (rows,).
+
+    A candidate whose fits are dear holds out its first ``calibration_folds`` folds only; rows of the
+    others are NaN.
+
+    Raises:
+        CandidateError: a logit is no number.
+
+    """
+    raw = np.full(len(labels), np.nan)
+    for fold in range(candidate.calibration_folds):
         held_out = folds == fold
-        fitted = clone(candidate).fit(counts.select(~held_out), labels[~held_out])
-        raw[held_out] = fitted.decision_function(counts.select(held_out))
+        fitted = clone(candidate).fit(rows.select(~held_out), labels[~held_out])
+        raw[held_out] = fitted.decision_function(rows.select(held_out))
+        if not np.isfinite(raw[held_out]).all():
+            raise CandidateError(
+                f"{type(candidate).__name__}: {int((~np.isfinite(raw[held_out])).sum())} of "
+                f"{int(held_out.sum())} scores of fold {fold} are no numbers: its parameters "
+                f"{candidate.get_params()} make it diverge, change them"
+            )
         area = roc_auc_score(labels[held_out], raw[held_out])
         progress(f"fold {fold + 1} of {FOLDS}: ROC-AUC {area:.3f} on {held_out.sum():,} held-out rows")
     return raw

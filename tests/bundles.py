@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from modeling import bundle, scorer
+from modeling import bundle
 from modeling.candidates.hashed_linear import HashedLinearClassifier
 from modeling.policy import ATTRIBUTE
 from modeling.split import fold_of, frozen_key
@@ -31,7 +31,7 @@ def trained(place: Path, rows: list[tuple[str, int]]) -> Path:
         },
         "metrics": {"roc_auc": {"value": 0.97, "low": 0.95, "high": 0.98}},
     }
-    bundle.save(place, scorer.to_bytes(model.weights), model.policy, passport)
+    bundle.save(place, model.files, model.policy, passport)
     return place
 
 

@@ -30,7 +30,7 @@ def scalars(settings: Settings) -> dict[str, Any]:
         "text_column": settings.text_column,
         "label_column": settings.label_column,
         "max_text_chars": settings.max_text_chars,
-        "recipe": read_recipe(settings.config),
+        "recipe": read_recipe(settings.config, settings.candidates, settings.candidate),
         "touches": settings.home / "test_touches.csv",
         "code": {"commit": fingerprint.commit(), "digest": fingerprint.of_code()},
         "tracking": settings.tracking,

@@ -1,5 +1,6 @@
-"""What people review before a run: candidate, targets and evaluation, read from one TOML file."""
+"""What people review before a run: candidate, targets and evaluation, read from two TOML files."""
 
+import difflib
 import math
 import tomllib
 from collections.abc import Mapping
@@ -7,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from modeling.candidates.catalogue import check
+from modeling.exceptions import CandidateError
 from workflow.exceptions import SettingsError
 
 if TYPE_CHECKING:
     from modeling.policy import Action
 
 LARGEST: Final = 1e6
-CANDIDATES: Final = ("hashed_linear",)
 TABLES: Final = {
-    "candidate": {"name", "C", "tol", "max_iter"},
+    "candidate": {"name"},
     "targets": {"flag", "remove"},
     "evaluation": {"resamples", "seed"},
 }
@@ -23,35 +25,26 @@ TABLES: Final = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """A candidate's parameters, the precision each action must keep, and the bootstrap."""
+    """A candidate by name, its family and parameters, the precision each action must keep, the bootstrap."""
 
-    candidate: Mapping[str, Any]
+    name: str
+    family: str
+    parameters: Mapping[str, Any]
     targets: "Mapping[Action, float]"
     resamples: int
     seed: int
 
 
-def read(path: Path) -> Recipe:
-    """The recipe in a file.
+def read(path: Path, candidates: Path, chosen: str = "") -> Recipe:
+    """The recipe in a file, with the candidate that it names, or that was chosen instead.
 
     Raises:
-        SettingsError: the file cannot be read, or a key or value in it cannot be used.
+        SettingsError: a file cannot be read, or a key or value in it cannot be used.
 
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(
-            f"CHATMOD_CONFIG={str(path)!r} cannot be read ({error}): name a TOML file"
-        ) from error
+    tables = read_toml(path, "CHATMOD_CONFIG")
     _check_names(path, tables)
-    candidate, targets = dict(tables["candidate"]), tables["targets"]
-    if candidate.pop("name", None) not in CANDIDATES:
-        raise SettingsError(f"{path.name}: [candidate] name must be one of {list(CANDIDATES)}")
-    for key, value in candidate.items():
-        _check_number(path, "candidate", key, value, whole=key == "max_iter", below=LARGEST)
-        if key == "C" and value < 1 / LARGEST:
-            raise SettingsError(f"{path.name}: [candidate] C={value!r}: give a number of 1e-6 or more")
+    targets = tables["targets"]
     for action in sorted(TABLES["targets"]):
         _check_number(path, "targets", action, targets.get(action), below=1.0)
     if targets["remove"] < targets["flag"]:
@@ -68,7 +61,39 @@ def read(path: Path) -> Recipe:
             zero=key == "seed",
             below=LARGEST,
         )
-    return Recipe(candidate, targets, **tables["evaluation"])
+    where = "CHATMOD_CANDIDATE" if chosen else f"{path.name}: [candidate] name"
+    name, family, parameters = _candidate(candidates, chosen or tables["candidate"].get("name"), where)
+    return Recipe(name, family, parameters, targets, **tables["evaluation"])
+
+
+def read_toml(path: Path, setting: str) -> dict[str, Any]:
+    """The tables of a file that a setting names.
+
+    Raises:
+        SettingsError: it cannot be read, or is no TOML.
+
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{setting}={str(path)!r} cannot be read ({error}): name a TOML file") from error
+
+
+def _candidate(path: Path, name: object, where: str) -> tuple[str, str, dict[str, Any]]:
+    known = read_toml(path, "CHATMOD_CANDIDATES")
+    if not isinstance(name, str) or name not in known:
+        near = difflib.get_close_matches(str(name), known, n=1)
+        remedy = near[0] if near else f"one of {', '.join(sorted(known))}"
+        raise SettingsError(f"{where}={name!r} is no candidate of {path.name}: use {remedy}")
+    if not isinstance(known[name], dict):
+        raise SettingsError(f"{path.name}: {name}={known[name]!r}: make it a table, [{name}]")
+    parameters = dict(known[name])
+    family = parameters.pop("family", None)
+    try:
+        check(family, parameters)
+    except CandidateError as error:
+        raise SettingsError(f"{path.name}: [{name}] {error}") from error
+    return name, str(family), parameters
 
 
 def _check_names(path: Path, tables: Mapping[str, Any]) -> None:

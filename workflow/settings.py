@@ -13,6 +13,7 @@ from workflow.exceptions import SettingsError
 from workflow.kaggle_source import FILES as DATASETS
 
 PREFIX: Final = "CHATMOD_"
+CONFIG: Final = Path(__file__).parent / "config"
 OTHER_KINDS: Final = ("CHATMOD_API_", "CHATMOD_UI_", "CHATMOD_TEST_")
 SERVER: Final = re.compile(r"https?://[^/@\s]+(/[^@\s]*)?")
 DIGITS: Final = re.compile(r"[0-9]{1,12}")
@@ -87,7 +88,9 @@ class Settings:
     label_column: str = _setting("", str, "name a column of the CSV file")
     max_text_chars: int = _setting(100_000, _count, "use a number of characters, 1 or more")
     home: Path = _setting(Path(".chatmod"), _home, "name a directory without %, ? and # in its path")
-    config: Path = _setting(Path(__file__).parent / "config" / "pipeline.toml", Path, "name a TOML file")
+    config: Path = _setting(CONFIG / "pipeline.toml", Path, "name a TOML file")
+    candidates: Path = _setting(CONFIG / "candidates.toml", Path, "name a TOML file")
+    candidate: str = _setting("", str, "name a candidate of candidates.toml")
     tracking_uri: str = _setting(
         "",
         _server,

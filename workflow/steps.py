@@ -33,7 +33,7 @@ def download(raw: Path, *, say: Say, data: str, dataset: str, cache: Path, kaggl
         "files": [path.name for path in source.files],
         "is_sample": source.kind == "sample",
     }
-    _write_json(raw / "source.json", facts)
+    write_json(raw / "source.json", facts)
     say(f"{source.name} ({source.kind}), sha256 {source.sha256[:12]}…")
 
 
@@ -57,7 +57,7 @@ def preprocess(
         balance[part] = {"rows": len(rows), "removed": int(rows["label"].sum())}
     split_id = hashlib.sha256((comments / "manifest.csv").read_bytes()).hexdigest()[:12]
     facts = {"data": source, "counts": asdict(counts), "split": {"id": split_id, **balance}}
-    _write_json(comments / "manifest.json", facts)
+    write_json(comments / "manifest.json", facts)
     say(
         f"{counts.rows:,} rows read, {counts.kept:,} used ({counts.empty} empty, "
         f"{counts.duplicates_merged} repeats merged, {counts.conflicts_dropped} with two labels dropped)"
@@ -67,14 +67,14 @@ def preprocess(
 
 
 def train(comments: Path, candidate: Path, *, say: Say, recipe: Recipe) -> None:
-    """Fit on the learning part: ``weights.safetensors``, ``policy.json`` and ``training.json``."""
-    from modeling import scorer
-    from modeling.candidates import hashed_linear
+    """Fit on the learning part: ``weights/``, ``policy.json``, ``training.json`` and ``out_of_fold.csv``."""
+    from modeling.candidates.catalogue import build
     from modeling.train import train as fit
 
-    say = _labelled(say, read_json(comments / "manifest.json"))
-    learning = _read_part(comments / "learning.csv")
-    estimator = hashed_linear.build(dict(recipe.candidate))
+    say = labelled(say, read_json(comments / "manifest.json"))
+    learning = read_part(comments / "learning.csv")
+    estimator = build(recipe.family, recipe.parameters)
+    say(f"candidate {recipe.name} ({recipe.family})")
     fitted = fit(
         list(learning["text"]),
         learning["label"].to_numpy(),
@@ -83,17 +83,24 @@ def train(comments: Path, candidate: Path, *, say: Say, recipe: Recipe) -> None:
         recipe.targets,
         say,
     )
-    (candidate / "weights.safetensors").write_bytes(scorer.to_bytes(fitted.weights))
+    (candidate / "weights").mkdir()
+    for name, content in fitted.files.items():
+        (candidate / "weights" / name).write_bytes(content)
     (candidate / "policy.json").write_text(fitted.policy.to_json(), encoding="utf-8")
+    scored = learning[["key", "fold", "label"]].assign(raw=fitted.raw)
+    scored.to_csv(candidate / "out_of_fold.csv", index=False, lineterminator="\n")
     facts = {
-        "kind": "hashed-linear",
+        "candidate": recipe.name,
+        "family": recipe.family,
+        "kind": estimator.kind,
+        "requires": list(estimator.requires),
         "parameters": estimator.get_params(),
         "targets": dict(recipe.targets),
         "calibration": fitted.calibration,
         "out_of_fold": fitted.out_of_fold,
-        "iterations": fitted.iterations,
+        "fit": dict(fitted.facts),
     }
-    _write_json(candidate / "training.json", facts)
+    write_json(candidate / "training.json", facts)
 
 
 def evaluate(
@@ -112,13 +119,14 @@ def evaluate(
     from modeling.policy import policy_from_json
 
     manifest, training = read_json(comments / "manifest.json"), read_json(candidate / "training.json")
-    say = _labelled(say, manifest)
+    say = labelled(say, manifest)
     policy = policy_from_json((candidate / "policy.json").read_text(encoding="utf-8"))
-    weights = (candidate / "weights.safetensors").read_bytes()
-    count = _touch(touches, manifest["split"]["id"], hashlib.sha256(weights).hexdigest())
+    weights = {path.name: path.read_bytes() for path in sorted((candidate / "weights").iterdir())}
+    digest = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in weights.values()))
+    count = _touch(touches, manifest["split"]["id"], digest.hexdigest())
     facts = _measure(comments, candidate, evaluation, policy, recipe)
-    _write_json(evaluation / "metrics.json", facts)
-    _write_json(evaluation / "touches.json", {"split": manifest["split"]["id"], "count": count})
+    write_json(evaluation / "metrics.json", facts)
+    write_json(evaluation / "touches.json", {"split": manifest["split"]["id"], "count": count})
     for name in ("roc_auc", "pr_auc", "ece"):
         figure = facts["metrics"][name]
         interval = f"[{figure['low']:.3f}, {figure['high']:.3f}]"
@@ -132,16 +140,15 @@ def evaluate(
 def _measure(
     comments: Path, candidate: Path, evaluation: Path, policy: "Policy", recipe: Recipe
 ) -> dict[str, Any]:
+    from modeling.bundle import scorer_of
     from modeling.evaluate import chance_calibration_error
     from modeling.evaluate import evaluate as measure
     from modeling.figures import draw
-    from modeling.hashing import logits, sigmoid
     from modeling.policy import ATTRIBUTE
-    from modeling.scorer import weights_of
 
     manifest, training = read_json(comments / "manifest.json"), read_json(candidate / "training.json")
-    test = _read_part(comments / "test.csv")
-    scores = sigmoid(logits(list(test["text"]), weights_of(candidate / "weights.safetensors")))
+    test = read_part(comments / "test.csv")
+    scores = scorer_of(candidate / "weights", training).score(list(test["text"]))[ATTRIBUTE]
     labels, thresholds = test["label"].to_numpy(), dict(policy.attributes[ATTRIBUTE])
     best_f1 = training["out_of_fold"]["f1_threshold"]
     metrics = measure(scores, labels, thresholds, best_f1, resamples=recipe.resamples, seed=recipe.seed)
@@ -183,12 +190,12 @@ def register(
     entry = Tracking(tracking, experiment, artifacts).register(
         bundle, evaluation, read_json(comments / "manifest.json")
     )
-    _write_json(registered / "version.json", asdict(entry))
+    write_json(registered / "version.json", asdict(entry))
     state = "registered as" if entry.is_new else "is already"
     say(f"{state} {entry.name} version {entry.version}, alias challenger")
 
 
-def _labelled(say: Say, manifest: dict[str, Any]) -> Say:
+def labelled(say: Say, manifest: dict[str, Any]) -> Say:
     """Whoever reads a figure from the sample reads beside it that it is one."""
     if not manifest["data"]["is_sample"]:
         return say
@@ -201,20 +208,19 @@ def _passport(
     from modeling.policy import ATTRIBUTE
 
     return {
-        "kind": training["kind"],
+        **{name: training[name] for name in ("candidate", "family", "kind", "requires", "parameters", "fit")},
         "attributes": [ATTRIBUTE],
         "data": {**manifest["data"], "rows": manifest["counts"]["rows"], "used": manifest["counts"]["kept"]},
         "counts": manifest["counts"],
         "split": manifest["split"],
         "code": dict(code),
-        "parameters": training["parameters"],
         "targets": training["targets"],
         "calibration": training["calibration"],
         "out_of_fold": training["out_of_fold"],
         "metrics": facts["metrics"],
         "ece_by_chance": facts["ece_by_chance"],
         "leak_audit": {"status": "not run"},
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": {name: version(name) for name in (*LIBRARIES, *training["requires"])},
     }
 
 
@@ -224,7 +230,8 @@ def _caption(manifest: dict[str, Any], rows: int) -> str:
     return f"{data['name']}{label}; test part, {rows:,} rows, split {manifest['split']['id']}"
 
 
-def _read_part(path: Path) -> Any:
+def read_part(path: Path) -> Any:
+    """A part of the comments as a frame: row, key, fold, label, text."""
     import pandas as pd
 
     return pd.read_csv(path, dtype={"text": str, "key": str}, keep_default_na=False)
@@ -246,7 +253,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON of which the same content gives the same bytes."""
     path.write_text(
         json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
     )

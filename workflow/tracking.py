@@ -26,7 +26,7 @@ CHALLENGER: Final = "challenger"
 DIGEST_TAG: Final = "bundle_digest"
 SPLIT_TAG: Final = "split_id"
 SAMPLE_TAG: Final = "is_sample"
-REQUIREMENTS: Final = ("numpy", "safetensors", "pandas")
+REQUIREMENTS: Final = ("numpy", "safetensors", "pandas")  # and what the bundle requires
 # MLflow's own 7 tries take four minutes to find out that nobody listens.
 TRIES: Final = 3
 
@@ -49,7 +49,8 @@ class _BundleFlavor:
     @staticmethod
     def save_model(path: str, mlflow_model: Model, bundle: Path) -> None:
         shutil.copytree(bundle, path, dirs_exist_ok=True)
-        pinned = [f"{name}=={version(name)}" for name in REQUIREMENTS]
+        needed = (*REQUIREMENTS, *read_json(bundle / "passport.json")["requires"])
+        pinned = [f"{name}=={version(name)}" for name in needed]
         Path(path, "requirements.txt").write_text("\n".join(pinned) + "\n", encoding="utf-8")
         mlflow.pyfunc.add_to_model(mlflow_model, loader_module="modeling.bundle")
         mlflow_model.signature = ModelSignature(
@@ -127,7 +128,12 @@ class Tracking:
             {**passport["parameters"], **{f"target_{k}": v for k, v in passport["targets"].items()}}
         )
         mlflow.log_params(
-            {"data_sha256": data["sha256"], "data_name": data["name"], "kind": passport["kind"]}
+            {
+                "data_sha256": data["sha256"],
+                "data_name": data["name"],
+                "candidate": passport["candidate"],
+                "kind": passport["kind"],
+            }
         )
         figures: dict[str, float] = {}
         for name, metric in passport["metrics"].items():
@@ -156,7 +162,7 @@ class Tracking:
             SAMPLE_TAG: str(data["is_sample"]).lower(),
             "commit": passport["code"]["commit"],
         }
-        with mlflow.start_run(run_name=f"{passport['kind']} on {label}", tags=tags) as run:
+        with mlflow.start_run(run_name=f"{passport['candidate']} on {label}", tags=tags) as run:
             yield run
 
     @contextmanager

@@ -1,1 +1,1 @@
-"""One candidate a module: parameters to an unfitted estimator."""
+"""One candidate a module: parameters to an unfitted estimator that becomes a bundle."""

@@ -1,7 +1,7 @@
 """The fast candidate: logistic regression on hashed character and word n-grams."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
+from modeling import scorer
+from modeling.bundle import WEIGHTS
+from modeling.candidates.interface import Progress
 from modeling.hashing import SLOTS, Floats, Weights, sigmoid
 from modeling.ngrams import NgramCounts, count_ngrams
+from modeling.split import FOLDS
 
 # Corrections that L-BFGS keeps: more of them cost time a step and saved no steps here.
 HISTORY = 5
@@ -37,10 +41,20 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
 
     """
 
+    kind: Final = "hashed-linear"
+    requires: Final[tuple[str, ...]] = ()
+    calibration_folds: Final = FOLDS
+
     def __init__(self, C: float = 1.0, tol: float = 1e-4, max_iter: int = 300) -> None:  # noqa: N803
         self.C = C
         self.tol = tol
         self.max_iter = max_iter
+
+    def prepare(self, texts: Sequence[str], progress: Progress = lambda _: None) -> NgramCounts:
+        """The texts' n-gram counts, which all folds share."""
+        counts = count_ngrams(texts, progress)
+        progress(f"{len(counts):,} rows, {len(counts.slots):,} n-gram counts")
+        return counts
 
     def fit(self, X: Sequence[str] | NgramCounts, y: npt.ArrayLike) -> Self:  # noqa: N803
         """Fit on cleaned texts, or on their counts, with one label each.
@@ -97,6 +111,14 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         table = np.column_stack((self.idf_, self.coef_ * self.idf_ * slope)).astype(np.float32)
         return Weights(table, self.intercept_ * slope + offset)
+
+    def files(self, slope: float, offset: float) -> Mapping[str, bytes]:
+        """The weights as safetensors, calibration included."""
+        return {WEIGHTS: scorer.to_bytes(self.weights(slope, offset))}
+
+    def facts(self) -> Mapping[str, Any]:
+        """How long the fit took, in L-BFGS iterations."""
+        return {"iterations": self.n_iter_}
 
     def _encode(self, y: npt.ArrayLike) -> Floats:
         labels = np.asarray(y)

@@ -121,18 +121,20 @@ def test_a_passport_in_another_encoding_is_refused(copy: Path) -> None:
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
-    bundle.save(tmp_path / "odd", b"weights", POLICY, {"kind": "oracle"})
+    bundle.save(tmp_path / "odd", {bundle.WEIGHTS: b"weights"}, POLICY, {"kind": "oracle"})
     assert "kind='oracle' is none of hashed-linear" in refusal(tmp_path / "odd")
 
 
 def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
-    bundle.save(tmp_path / "odd", b"\x08\0\0\0\0\0\0\0{}      ", POLICY, {"kind": "hashed-linear"})
+    bundle.save(
+        tmp_path / "odd", {bundle.WEIGHTS: b"\x08\0\0\0\0\0\0\0{}      "}, POLICY, {"kind": "hashed-linear"}
+    )
     assert "weights.safetensors: tensors {}" in refusal(tmp_path / "odd")
 
 
 @pytest.mark.parametrize("weights", [b"", b"short", b"\xff" * 64])
 def test_weights_that_are_no_safetensors_are_refused(tmp_path: Path, weights: bytes) -> None:
-    bundle.save(tmp_path / "odd", weights, POLICY, {"kind": "hashed-linear"})
+    bundle.save(tmp_path / "odd", {bundle.WEIGHTS: weights}, POLICY, {"kind": "hashed-linear"})
     assert "weights.safetensors" in refusal(tmp_path / "odd")
 
 
@@ -143,13 +145,15 @@ def test_what_mlflow_adds_does_not_change_the_digest(copy: Path) -> None:
 
 
 def test_the_same_content_has_the_same_digest_anywhere(tmp_path: Path) -> None:
-    digests = {bundle.save(tmp_path / name, b"w", POLICY, {"kind": "k"}) for name in ("a", "b")}
+    digests = {
+        bundle.save(tmp_path / name, {bundle.WEIGHTS: b"w"}, POLICY, {"kind": "k"}) for name in ("a", "b")
+    }
     assert 1 == len(digests)
 
 
 def test_a_bundle_is_never_written_over(copy: Path) -> None:
     with pytest.raises(BundleError, match="exists already"):
-        bundle.save(copy, b"w", POLICY, {"kind": "k"})
+        bundle.save(copy, {bundle.WEIGHTS: b"w"}, POLICY, {"kind": "k"})
 
 
 @pytest.fixture
@@ -163,7 +167,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_leaves_nothing_behind(full_disk: Path) -> None:
     with pytest.raises(BundleError, match="No space left on device: make room"):
-        bundle.save(full_disk / "bundle", b"w" * 1_000_000, POLICY, {"kind": "k"})
+        bundle.save(full_disk / "bundle", {bundle.WEIGHTS: b"w" * 1_000_000}, POLICY, {"kind": "k"})
     assert [] == list(full_disk.iterdir())
 
 
@@ -173,3 +177,17 @@ def test_mlflows_wrapper_gives_score_action_and_rule(bundle_dir: Path) -> None:
     told = wrapper.predict(pd.DataFrame({"text": texts}))
     assert ["score", "action", "rule"] == list(told.columns)
     assert loaded.score(texts)[ATTRIBUTE].tolist() == told["score"].tolist()
+
+
+def test_a_bundle_whose_needs_are_not_installed_is_refused_with_what_to_install(tmp_path: Path) -> None:
+    passport = {"kind": "hashed-linear", "requires": ["numpy", "no-such-runtime"]}
+    bundle.save(tmp_path / "needy", {bundle.WEIGHTS: b"w"}, POLICY, passport)
+    said = refusal(tmp_path / "needy")
+    assert "requires no-such-runtime, which is not installed here: pip install no-such-runtime" in said
+
+
+@pytest.mark.parametrize("name", ["../weights", "policy.json", "passport.json", "a/b", ""])
+def test_a_weight_file_cannot_have_a_name_that_means_something_else(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BundleError, match="is no name for a weight file"):
+        bundle.save(tmp_path / "odd", {name: b"w"}, POLICY, {"kind": "k"})
+    assert not list(tmp_path.iterdir())

@@ -1,8 +1,10 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
 from modeling.candidates.hashed_linear import HashedLinearClassifier
-from modeling.exceptions import DataError
+from modeling.exceptions import CandidateError, DataError
 from modeling.hashing import sigmoid
 from modeling.ngrams import count_ngrams
 from modeling.policy import ATTRIBUTE
@@ -68,3 +70,24 @@ def test_a_fold_without_one_label_is_refused() -> None:
     labels = np.where(FOLDS == 3, 0, LABELS)
     with pytest.raises(DataError, match="label 1: no row in fold 3"):
         train(TEXTS, labels, FOLDS, HashedLinearClassifier(), {"flag": 0.7})
+
+
+class Dear(HashedLinearClassifier):
+    calibration_folds = 2
+
+
+def test_a_candidate_whose_fits_are_dear_holds_out_fewer_folds() -> None:
+    trained = train(TEXTS, LABELS, FOLDS, Dear(), {"flag": 0.7})
+    held = FOLDS < 2
+    assert np.array_equal(held, np.isfinite(trained.raw))
+    assert int(held.sum()) == trained.out_of_fold["rows"]
+
+
+class Diverging(HashedLinearClassifier):
+    def decision_function(self, X: Any) -> Any:  # noqa: N803
+        return super().decision_function(X) * np.nan
+
+
+def test_scores_that_are_no_numbers_are_refused_with_the_parameters() -> None:
+    with pytest.raises(CandidateError, match=r"Diverging: 1\d\d of 1\d\d scores of fold 0 .*'C': 1.0"):
+        train(TEXTS, LABELS, FOLDS, Diverging(), {"flag": 0.7})

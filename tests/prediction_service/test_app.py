@@ -13,17 +13,15 @@ from structlog.testing import capture_logs
 
 from modeling import bundle as bundles
 from prediction_service.app import create_app
-from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.settings import Settings
 from prediction_service.wire import Problem, Readiness
+from tests.prediction_service.loaders import loaded_from, not_begun
 
 
 @pytest.fixture
 def app(bundle_dir: Path) -> Flask:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir)
     return create_app(Settings(), loader, Metrics())
 
 
@@ -39,7 +37,7 @@ def post(client: FlaskClient, *texts: str, **headers: str) -> Any:
 
 
 def test_alive_is_said_without_a_model() -> None:
-    loader = Loader(lambda: from_disk(Path("nothing")), retry=False)
+    loader = not_begun()
     answer = create_app(Settings(), loader, Metrics()).test_client().get("/healthz")
     assert (answer.status_code, answer.json) == (200, {"status": "alive"})
 
@@ -73,9 +71,7 @@ def test_ready_says_which_model_which_policy_and_which_data(client: FlaskClient,
 
 
 def test_a_failed_load_leaves_the_process_alive_and_says_why(tmp_path: Path) -> None:
-    loader = Loader(lambda: from_disk(tmp_path / "gone"), retry=False)
-    loader.start()
-    loader.join()
+    loader = loaded_from(tmp_path / "gone")
     client = create_app(Settings(), loader, Metrics()).test_client()
     assert client.get("/healthz").status_code == 200
     answer = client.get("/readyz")

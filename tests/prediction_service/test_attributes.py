@@ -9,18 +9,16 @@ from flask.testing import FlaskClient
 from prediction_service.app import create_app
 from prediction_service.attributes import catalogue
 from prediction_service.exceptions import ServiceError
-from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.settings import Settings
+from tests.prediction_service.loaders import loaded_from
 
 MAPPING = {"TOXICITY": "LIKELY_TO_REJECT", "INSULT": "LIKELY_TO_REJECT"}
 BATCH = {"Records": [{"body": "hi", "message_id": 1}]}
 
 
 def client_of(bundle_dir: Path, **attributes: str) -> FlaskClient:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes=attributes)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir, attributes=attributes)
     return create_app(Settings(attributes=attributes), loader, Metrics()).test_client()
 
 

@@ -13,10 +13,10 @@ from structlog.testing import capture_logs
 
 from modeling.policy import ATTRIBUTE
 from prediction_service.app import create_app
-from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.settings import Settings
 from tests.conftest import Messages
+from tests.prediction_service.loaders import loaded_from, not_begun
 
 PATH = "/contentsafety/text:analyze?api-version=2024-09-01"
 MAPPING = {"Hate": ATTRIBUTE, "Violence": ATTRIBUTE}
@@ -24,9 +24,7 @@ ALL = dict.fromkeys(("Hate", "SelfHarm", "Sexual", "Violence"), ATTRIBUTE)
 
 
 def client_of(bundle_dir: Path, max_text_chars: int = 20_480, **mapping: str) -> FlaskClient:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes=mapping)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir, attributes=mapping)
     options = Settings(attributes=mapping, max_body_bytes=200_000, max_text_chars=max_text_chars)
     return create_app(options, loader, Metrics()).test_client()
 
@@ -221,7 +219,7 @@ def test_an_error_of_ours_gets_azures_error(client: FlaskClient, monkeypatch: py
 
 
 def test_no_model_gets_azures_error_and_when_to_come_back(tmp_path: Path) -> None:
-    loader = Loader(lambda: from_disk(tmp_path), retry=False)
+    loader = not_begun()
     answer = create_app(Settings(), loader, Metrics()).test_client().post(PATH, json={"text": "a"})
     refused(answer, 503, "ServerBusy", "the bundle is being loaded")
     assert "1" == answer.headers["Retry-After"]

@@ -17,9 +17,9 @@ from modeling.policy import ATTRIBUTE
 from prediction_service.app import create_app
 from prediction_service.dialects import body as bodies
 from prediction_service.dialects.every import DIALECTS
-from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.settings import Settings
+from tests.prediction_service.loaders import loaded_from
 
 MEGABYTE = 1_000_000
 SOON_S = 3.0
@@ -78,9 +78,7 @@ def test_every_dialect_that_judges_texts_is_in_this_table() -> None:
 @pytest.fixture(scope="module")
 def client(bundle_dir: Path) -> Iterator[FlaskClient]:
     mapping = {"Hate": ATTRIBUTE}
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes=mapping)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir, attributes=mapping)
     options = Settings(attributes=mapping, max_records=100_000)  # so that floods are not refused unread
     with create_app(options, loader, Metrics()).test_client() as client:
         yield client

@@ -16,10 +16,10 @@ from prediction_service.app import create_app
 from prediction_service.dialects import body
 from prediction_service.dialects.dialect import Described
 from prediction_service.dialects.every import DIALECTS
-from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.problems import Refusal
 from prediction_service.settings import Settings
+from tests.prediction_service.loaders import loaded_from
 from tests.prediction_service.operations import address
 
 LIMIT = 100_000
@@ -33,9 +33,7 @@ ENCODINGS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflat
 
 @pytest.fixture(scope="module")
 def client(bundle_dir: Path) -> Iterator[FlaskClient]:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes={"Hate": ATTRIBUTE})
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir, attributes={"Hate": ATTRIBUTE})
     with create_app(Settings(max_body_bytes=LIMIT), loader, Metrics()).test_client() as client:
         yield client
 

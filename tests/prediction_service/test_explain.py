@@ -17,11 +17,12 @@ from modeling import bundle as bundles
 from modeling.policy import ATTRIBUTE
 from prediction_service.app import create_app
 from prediction_service.explanation import explained
-from prediction_service.loader import Loaded, Loader, from_disk
+from prediction_service.loader import Loaded, Loader
 from prediction_service.metrics import Metrics
 from prediction_service.sentences import sentences
 from prediction_service.settings import Settings
 from tests.conftest import Messages
+from tests.prediction_service.loaders import loaded_from, settled
 
 TEXTS = [
     "you absolute idiot, delete your account",
@@ -37,9 +38,7 @@ PIECES = ["no. ", "\x1c", "\U0001f600", "漢。", " a", "&#46; ", "\n", "? B"]
 @pytest.fixture(scope="module")
 def client(bundle_dir: Path) -> Iterator[FlaskClient]:
     mapping = {"TOXICITY": ATTRIBUTE}
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes=mapping)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir, attributes=mapping)
     with create_app(Settings(attributes=mapping), loader, Metrics()).test_client() as client:
         yield client
 
@@ -121,9 +120,7 @@ class Mute:
 
 def test_a_kind_of_model_that_cannot_explain_itself_is_named(loaded: bundles.Bundle) -> None:
     mute = replace(loaded, kind="oracle", scorer=Mute())
-    loader = Loader(lambda: Loaded(mute, "7", "disk"), retry=False)
-    loader.start()
-    loader.join()
+    loader = settled(Loader(lambda: Loaded(mute, "7", "disk"), retry=False))
     client = create_app(Settings(), loader, Metrics()).test_client()
     assert 200 == client.post("/analyze", json={"text": "hi"}).status_code
     answer = client.post("/analyze", json={"text": "hi", "explain": True})

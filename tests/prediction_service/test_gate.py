@@ -10,11 +10,12 @@ from flask import Flask
 from prediction_service.app import create_app
 from prediction_service.dialects.every import DIALECTS
 from prediction_service.gate import Places
-from prediction_service.loader import Loader, from_disk
+from prediction_service.loader import Loader
 from prediction_service.metrics import Metrics
 from prediction_service.problems import Refusal
 from prediction_service.settings import Settings
 from tests.prediction_service.guarded import add
+from tests.prediction_service.loaders import loaded_from
 
 OPEN = {
     (operation.method.upper(), operation.path)
@@ -77,9 +78,7 @@ def test_a_path_written_otherwise_is_no_way_past_the_key(app: Flask, form: str) 
 
 
 def test_repeated_slashes_are_one_for_the_gate_and_for_whoever_answers(bundle_dir: Path) -> None:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir)
     client = create_app(Settings(), loader, Metrics()).test_client()
     asked = {"comment": {"text": "hi"}, "requestedAttributes": {"LIKELY_TO_REJECT": {}}}
     for path, body in (("/v1alpha1//comments:analyze", asked), ("//analyze", {"text": "hi"})):

@@ -16,11 +16,12 @@ from modeling import bundle as bundles
 from modeling.policy import ATTRIBUTE, decide
 from prediction_service.app import create_app
 from prediction_service.dialects import tensors
-from prediction_service.loader import Loaded, Loader, from_disk
+from prediction_service.loader import Loaded, Loader
 from prediction_service.metrics import Metrics
 from prediction_service.service import Moderator
 from prediction_service.settings import Settings
 from tests.conftest import Messages
+from tests.prediction_service.loaders import loaded_from, not_begun, settled
 
 MODEL = "/v2/models/chat-moderation"
 PATH = f"{MODEL}/infer"
@@ -29,9 +30,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 def client_of(bundle_dir: Path, **mapping: str) -> FlaskClient:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes=mapping)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir, attributes=mapping)
     options = Settings(attributes=mapping, max_body_bytes=200_000, max_records=5, max_text_chars=1_000)
     return create_app(options, loader, Metrics()).test_client()
 
@@ -49,7 +48,7 @@ def version(bundle_dir: Path) -> str:
 
 @pytest.fixture
 def waiting(tmp_path: Path) -> FlaskClient:
-    loader = Loader(lambda: from_disk(tmp_path), retry=False)
+    loader = not_begun()
     return create_app(Settings(), loader, Metrics()).test_client()
 
 
@@ -111,9 +110,7 @@ def test_the_documented_request_is_answered_in_the_documented_shape(
 
 
 def test_a_registered_version_is_a_segment_of_the_path(bundle_dir: Path) -> None:
-    loader = Loader(lambda: Loaded(bundles.load(bundle_dir), "7", "registry"), retry=False)
-    loader.start()
-    loader.join()
+    loader = settled(Loader(lambda: Loaded(bundles.load(bundle_dir), "7", "registry"), retry=False))
     client = create_app(Settings(), loader, Metrics()).test_client()
     body = {
         "id": "42",
@@ -299,9 +296,7 @@ def test_the_model_tells_it_in_tritons_words_too(client: FlaskClient, version: s
 
 
 def test_the_models_name_is_the_settings(bundle_dir: Path) -> None:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir)
     client = create_app(Settings(model_name="spam-1"), loader, Metrics()).test_client()
     assert "spam-1" == client.post("/v2/models/spam-1/infer", json=asked("hi")).json["model_name"]
     refused(client.post(PATH, json=asked("hi")), 404, 'no model "chat-moderation": ask for spam-1')

@@ -16,10 +16,11 @@ from prediction_service import app as app_module
 from prediction_service import lane
 from prediction_service.app import create_app
 from prediction_service.dialects.google import AnalyzeCommentResponse
-from prediction_service.loader import Loader, from_disk
+from prediction_service.loader import Loader
 from prediction_service.metrics import Metrics
 from prediction_service.settings import Settings
 from prediction_service.wire import PredictResponse
+from tests.prediction_service.loaders import loaded_from, not_begun
 
 GOOD = {
     "Records": [{"body": "you idiot", "message_id": 1}, {"body": "na\u00efve \U0001f600", "message_id": "b"}]
@@ -36,10 +37,7 @@ OPTIONS = Settings(attributes={"TOXICITY": "LIKELY_TO_REJECT"}, max_body_bytes=1
 
 @pytest.fixture(scope="module")
 def loader(bundle_dir: Path) -> Loader:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes=OPTIONS.attributes)
-    loader.start()
-    loader.join()
-    return loader
+    return loaded_from(bundle_dir, attributes=OPTIONS.attributes)
 
 
 @pytest.fixture
@@ -176,7 +174,7 @@ def test_a_body_that_breaks_off_is_answered_with_408() -> None:
         def read(self, _size: int) -> bytes:
             raise TimeoutError
 
-    app = create_app(OPTIONS, Loader(lambda: from_disk(Path("nothing")), retry=False), Metrics())
+    app = create_app(OPTIONS, not_begun(), Metrics())
     answer = app.test_client().post("/predict", json=GOOD, environ_overrides={"wsgi.input": Stalled()})
     assert 408 == answer.status_code
 

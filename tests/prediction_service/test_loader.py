@@ -11,12 +11,7 @@ from modeling import bundle as bundles
 from modeling.exceptions import BundleError
 from prediction_service.exceptions import RegistryUnreachableError
 from prediction_service.loader import Loaded, Loader, from_disk
-
-
-def settle(loader: Loader) -> Loader:
-    loader.start()
-    loader.join(10)
-    return loader
+from tests.prediction_service.loaders import loaded_from, settled
 
 
 @pytest.fixture
@@ -40,7 +35,7 @@ def test_it_is_loading_until_the_bundle_is_there(bundle_dir: Path) -> None:
 
 
 def test_a_bundle_from_disk_is_served_under_its_digest(bundle_dir: Path) -> None:
-    state = settle(Loader(lambda: from_disk(bundle_dir), retry=False)).current()
+    state = loaded_from(bundle_dir).current()
     assert state.loaded is not None
     assert state.loaded.version == f"sha256:{bundles.digest_of(bundle_dir)[:12]}"
     assert state.loaded.source == "disk"
@@ -48,7 +43,7 @@ def test_a_bundle_from_disk_is_served_under_its_digest(bundle_dir: Path) -> None
 
 
 def test_no_bundle_at_all_is_a_failure_with_its_remedy(tmp_path: Path) -> None:
-    state = settle(Loader(lambda: from_disk(tmp_path / "nothing"), retry=False)).current()
+    state = loaded_from(tmp_path / "nothing").current()
     assert state.status == "failed"
     assert "nothing/passport.json: no bundle there: train one" in state.detail
 
@@ -58,7 +53,7 @@ def test_one_flipped_byte_is_a_failure_that_names_the_file(copy: Path, name: str
     data = bytearray((copy / name).read_bytes())
     data[len(data) // 2] ^= 1
     (copy / name).write_bytes(data)
-    state = settle(Loader(lambda: from_disk(copy), retry=False)).current()
+    state = loaded_from(copy).current()
     assert (state.status, state.moderator) == ("failed", None)
     assert f"{name}: sha256" in state.detail
 
@@ -66,7 +61,7 @@ def test_one_flipped_byte_is_a_failure_that_names_the_file(copy: Path, name: str
 def test_a_flipped_byte_of_the_passport_is_found_by_its_seal(copy: Path) -> None:
     passport = copy / "passport.json"
     passport.write_text(passport.read_text().replace("corpus.csv", "corpus.csw"))
-    state = settle(Loader(lambda: from_disk(copy), retry=False)).current()
+    state = loaded_from(copy).current()
     assert state.status == "failed"
     assert "passport.json: the seal does not match" in state.detail
 
@@ -90,7 +85,7 @@ def test_a_failure_is_tried_again_where_that_may_help(bundle_dir: Path) -> None:
         return from_disk(bundle_dir)
 
     loader = Loader(flaky, retry=True, first_pause_s=0.01)
-    assert settle(loader).current().status == "ready"
+    assert settled(loader).current().status == "ready"
     assert attempts == ["loading", "failed", "failed"]
 
 
@@ -112,7 +107,7 @@ def test_an_unexpected_error_is_a_failure_too_and_keeps_its_detail_in_the_log() 
     def broken() -> Loaded:
         raise ZeroDivisionError("private")
 
-    state = settle(Loader(broken, retry=False)).current()
+    state = settled(Loader(broken, retry=False)).current()
     assert (state.status, state.detail) == ("failed", "an unexpected error, see the log")
 
 
@@ -120,7 +115,7 @@ def test_whoever_is_ready_first_promises_it_and_others_let_clients_wait(
     bundle_dir: Path, tmp_path: Path
 ) -> None:
     promise = tmp_path / "ready"
-    settle(Loader(lambda: from_disk(bundle_dir), retry=False, promise=promise))
+    loaded_from(bundle_dir, promise=promise)
     assert promise.exists()
     go = threading.Event()
 
@@ -156,13 +151,13 @@ def test_a_worker_that_waits_to_try_again_hurries_once_another_is_ready(
 
 def test_what_is_called_when_ready_sees_the_bundle(bundle_dir: Path) -> None:
     seen: list[Loaded] = []
-    loader = settle(Loader(lambda: from_disk(bundle_dir), retry=False, on_ready=seen.append))
+    loader = loaded_from(bundle_dir, on_ready=seen.append)
     assert seen == [loader.current().loaded]
 
 
 def test_an_attribute_of_a_head_that_is_there_is_ready(bundle_dir: Path) -> None:
     mapping = {"TOXICITY": "LIKELY_TO_REJECT"}
-    state = settle(Loader(lambda: from_disk(bundle_dir), retry=False, attributes=mapping)).current()
+    state = loaded_from(bundle_dir, attributes=mapping).current()
     assert state.moderator is not None
     assert state.moderator.attributes == {
         "LIKELY_TO_REJECT": "LIKELY_TO_REJECT",
@@ -172,7 +167,7 @@ def test_an_attribute_of_a_head_that_is_there_is_ready(bundle_dir: Path) -> None
 
 def test_an_attribute_of_a_head_that_the_bundle_lacks_is_a_failure_with_its_remedy(bundle_dir: Path) -> None:
     mapping = {"TOXICITY": "TOXIC"}
-    state = settle(Loader(lambda: from_disk(bundle_dir), retry=False, attributes=mapping)).current()
+    state = loaded_from(bundle_dir, attributes=mapping).current()
     assert (state.status, state.moderator) == ("failed", None)
     assert state.detail == (
         "CHATMOD_API_ATTRIBUTES='TOXICITY=TOXIC' and this bundle has no head TOXIC: "

@@ -13,10 +13,10 @@ from structlog.testing import capture_logs
 from modeling import bundle as bundles
 from modeling.policy import ATTRIBUTE
 from prediction_service.app import create_app
-from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.settings import Settings
 from tests.conftest import Messages
+from tests.prediction_service.loaders import loaded_from, not_begun
 
 PATH = "/v1/moderations"
 CATEGORIES = {
@@ -38,9 +38,7 @@ MAPPING = {"harassment": ATTRIBUTE, "hate/threatening": ATTRIBUTE}
 
 
 def client_of(bundle_dir: Path, **mapping: str) -> FlaskClient:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes=mapping)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir, attributes=mapping)
     options = Settings(attributes=mapping, max_body_bytes=200_000, max_records=5, max_text_chars=1_000)
     return create_app(options, loader, Metrics()).test_client()
 
@@ -194,7 +192,7 @@ def test_an_error_of_ours_gets_openais_error(client: FlaskClient, monkeypatch: p
 
 
 def test_no_model_gets_openais_error_and_when_to_come_back(tmp_path: Path) -> None:
-    loader = Loader(lambda: from_disk(tmp_path), retry=False)
+    loader = not_begun()
     answer = create_app(Settings(), loader, Metrics()).test_client().post(PATH, json={"input": "a"})
     refused(answer, 503, "the bundle is being loaded", None, None)
     assert "1" == answer.headers["Retry-After"]

@@ -27,6 +27,7 @@ from prediction_service.probes import TAG
 from prediction_service.settings import Secret, Settings
 from prediction_service.wire import Alive, Record
 from tests.frontend.browser import chromium
+from tests.prediction_service.loaders import loaded_from, not_begun
 from tests.prediction_service.operations import address
 from tests.prediction_service.serving import Server
 
@@ -35,9 +36,7 @@ SETTINGS = Settings(max_records=123, max_text_chars=456, max_body_bytes=7890)
 
 @pytest.fixture(scope="module")
 def client(bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes={"Hate": ATTRIBUTE})
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir, attributes={"Hate": ATTRIBUTE})
     labels = Secret(f"sqlite:///{tmp_path_factory.mktemp('labels')}/labels.db")
     return create_app(replace(SETTINGS, labels=labels), loader, Metrics()).test_client()
 
@@ -186,7 +185,7 @@ def test_what_is_only_read_is_as_it_says_with_a_bundle_and_without(
     client: FlaskClient, tmp_path: Path, operation: Described
 ) -> None:
     described = document(SETTINGS)
-    waiting = create_app(SETTINGS, Loader(lambda: from_disk(tmp_path), retry=False), Metrics()).test_client()
+    waiting = create_app(SETTINGS, not_begun(), Metrics()).test_client()
     for one in (client, waiting):
         answer = one.get(address(operation, client))
         said = described["paths"][operation.path]["get"]["responses"][str(answer.status_code)]

@@ -19,6 +19,7 @@ from prediction_service.dialects import discovery, google
 from prediction_service.loader import Loaded, Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.settings import Settings
+from tests.prediction_service.loaders import loaded_from, not_begun, settled
 
 PATH = "/v1alpha1/comments:analyze"
 TEXT = "What kind of idiot name is foo? Sorry, I like your name."
@@ -40,9 +41,7 @@ EXAMPLE = {
 
 
 def client_of(bundle_dir: Path, **mapping: str) -> FlaskClient:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes=mapping)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir, attributes=mapping)
     options = Settings(attributes=mapping, max_body_bytes=200_000)
     return create_app(options, loader, Metrics()).test_client()
 
@@ -134,9 +133,7 @@ def test_a_span_has_the_score_of_its_sentence_alone_in_the_same_call(bundle_dir:
             return loaded.bundle.score(texts)
 
     bundle = replace(loaded.bundle, scorer=Noting())
-    loader = Loader(lambda: Loaded(bundle, "1", "disk"), retry=False)
-    loader.start()
-    loader.join()
+    loader = settled(Loader(lambda: Loaded(bundle, "1", "disk"), retry=False))
     client = create_app(Settings(), loader, Metrics()).test_client()
     calls.clear()
     spans = ask(client, spanAnnotations=True).json["attributeScores"][ATTRIBUTE]["spanScores"]
@@ -337,7 +334,7 @@ def test_an_error_of_ours_gets_googles_error(client: FlaskClient, monkeypatch: p
 
 
 def test_no_model_gets_googles_error_and_when_to_come_back(tmp_path: Path) -> None:
-    loader = Loader(lambda: from_disk(tmp_path), retry=False)
+    loader = not_begun()
     answer = ask(create_app(Settings(), loader, Metrics()).test_client())
     assert "UNAVAILABLE" == refused(answer, 503, "the bundle is being loaded")["status"]
     assert "1" == answer.headers["Retry-After"]

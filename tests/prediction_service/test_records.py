@@ -11,19 +11,17 @@ from flask.testing import FlaskClient
 from modeling import bundle as bundles
 from modeling.policy import ATTRIBUTE
 from prediction_service.app import create_app
-from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.settings import Settings
 from prediction_service.wire import PredictResponse, Problem
+from tests.prediction_service.loaders import loaded_from, not_begun
 
 SMALL = Settings(max_records=10_000, max_text_chars=20_000, max_body_bytes=1_000_000)
 
 
 @pytest.fixture(scope="module")
 def client(bundle_dir: Path) -> Iterator[FlaskClient]:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir)
     with create_app(SMALL, loader, Metrics()).test_client() as client:
         yield client
 
@@ -230,7 +228,7 @@ def test_a_number_too_large_for_a_message_id_is_refused(client: FlaskClient) -> 
 
 
 def test_nothing_is_judged_before_the_bundle_is_ready(tmp_path: Path) -> None:
-    loader = Loader(lambda: from_disk(tmp_path), retry=False)
+    loader = not_begun()
     client = create_app(SMALL, loader, Metrics()).test_client()
     answer = post(client, [{"body": "hi", "message_id": 1}])
     assert "the bundle is being loaded" in refusal(answer, 503).detail

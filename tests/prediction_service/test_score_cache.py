@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from modeling import bundle as bundles
 from modeling.text import is_empty
 from prediction_service.app import create_app
-from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.score_cache import ScoreCache, Scores
 from prediction_service.service import Moderator
 from prediction_service.settings import Settings
+from tests.prediction_service.loaders import loaded_from
 
 SEAL = b"s" * 32
 TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=60) | st.sampled_from(
@@ -28,9 +28,7 @@ BATCHES = st.lists(TEXTS.filter(lambda text: not is_empty(text)), min_size=1, ma
 
 
 def client(bundle_dir: Path, cache: ScoreCache | None) -> FlaskClient:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False, cache=cache)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir, cache=cache)
     return create_app(Settings(), loader, Metrics()).test_client()
 
 

@@ -18,19 +18,17 @@ from prediction_service.app import create_app
 from prediction_service.dialects import frames
 from prediction_service.dialects.dialect import Limits
 from prediction_service.dialects.scoring import MLFLOW
-from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.problems import Refusal
 from prediction_service.settings import Settings
 from tests.conftest import Messages
+from tests.prediction_service.loaders import loaded_from, not_begun
 
 PATH = "/invocations"
 
 
 def client_of(bundle_dir: Path, max_text_chars: int) -> FlaskClient:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir)
     options = Settings(max_body_bytes=400_000, max_records=5, max_text_chars=max_text_chars)
     return create_app(options, loader, Metrics()).test_client()
 
@@ -333,7 +331,7 @@ def test_other_wrong_turns_get_mlflows_error_too(client: FlaskClient) -> None:
 def test_a_ping_is_200_once_messages_are_judged(client: FlaskClient, tmp_path: Path, path: str) -> None:
     answer = client.get(path)
     assert (200, "\n") == (answer.status_code, answer.text)
-    loader = Loader(lambda: from_disk(tmp_path), retry=False)
+    loader = not_begun()
     unready = create_app(Settings(), loader, Metrics()).test_client()
     refused(unready.get(path), 503, "TEMPORARILY_UNAVAILABLE", "the bundle is being loaded")
     refused(unready.post(PATH, json={"inputs": []}), 503, "TEMPORARILY_UNAVAILABLE", "is being loaded")

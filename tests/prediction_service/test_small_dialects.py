@@ -10,11 +10,11 @@ from flask.testing import FlaskClient
 from modeling import bundle as bundles
 from modeling.policy import ATTRIBUTE, decide
 from prediction_service.app import create_app
-from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.settings import Settings
 from prediction_service.wire import Problem
 from tests.conftest import Messages
+from tests.prediction_service.loaders import loaded_from, not_begun
 
 BOTH = pytest.mark.parametrize(("path", "field"), [("/analyze", "text"), ("/moderate", "message")])
 ID_REMEDY = "give a string of at most 512 characters, or a whole number of at most 64 bits"
@@ -23,9 +23,7 @@ ID_REMEDY = "give a string of at most 512 characters, or a whole number of at mo
 @pytest.fixture(scope="module")
 def client(bundle_dir: Path) -> Iterator[FlaskClient]:
     mapping = {"TOXICITY": ATTRIBUTE}
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False, attributes=mapping)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir, attributes=mapping)
     options = Settings(attributes=mapping, max_text_chars=1_000, max_body_bytes=100_000)
     with create_app(options, loader, Metrics()).test_client() as client:
         yield client
@@ -128,7 +126,7 @@ def test_other_wrong_turns_are_problems(client: FlaskClient, path: str, field: s
 
 @BOTH
 def test_nothing_is_judged_before_the_bundle_is_ready(path: str, field: str, tmp_path: Path) -> None:
-    loader = Loader(lambda: from_disk(tmp_path), retry=False)
+    loader = not_begun()
     answer = create_app(Settings(), loader, Metrics()).test_client().post(path, json={field: "a"})
     refusal(answer, 503)
     assert "1" == answer.headers["Retry-After"]

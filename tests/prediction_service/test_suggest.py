@@ -14,11 +14,11 @@ from structlog.testing import capture_logs
 from modeling import bundle as bundles
 from moderation.labels import Journal
 from prediction_service.app import create_app
-from prediction_service.loader import Loader, from_disk
 from prediction_service.metrics import Metrics
 from prediction_service.settings import Secret, Settings
 from tests.moderation.labels import rows
 from tests.prediction_service.guarded import add
+from tests.prediction_service.loaders import loaded_from, not_begun
 from tests.prediction_service.test_perspective import refused
 
 PATH = "/v1alpha1/comments:suggestscore"
@@ -46,9 +46,7 @@ def client(bundle_dir: Path, place: Path) -> FlaskClient:
 
 
 def client_of(bundle_dir: Path, place: Path, **more: Any) -> FlaskClient:
-    loader = Loader(lambda: from_disk(bundle_dir), retry=False)
-    loader.start()
-    loader.join()
+    loader = loaded_from(bundle_dir)
     labels = Secret(f"sqlite:///{place}")
     options = Settings(labels=labels, max_body_bytes=200_000, max_text_chars=10_000, **more)
     return create_app(options, loader, Metrics()).test_client()
@@ -323,7 +321,7 @@ def test_a_score_leaves_nothing_behind_whatever_it_says_of_storing(client: Flask
 
 
 def test_a_label_needs_no_model(tmp_path: Path, place: Path, journal: Journal) -> None:
-    loader = Loader(lambda: from_disk(tmp_path), retry=False)
+    loader = not_begun()
     options = Settings(labels=Secret(f"sqlite:///{place}"))
     assert 200 == send(create_app(options, loader, Metrics()).test_client()).status_code
     assert [("", "")] == [(row["model_version"], row["policy_version"]) for row in rows(journal)]

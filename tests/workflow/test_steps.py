@@ -148,6 +148,8 @@ def test_the_passport_tells_where_the_bundle_came_from(trained: Home) -> None:
     )
     assert facts["split"] == passport["split"]
     assert {"C": 1.0, "max_iter": 300, "tol": 0.0001} == passport["parameters"]
+    told = ("candidate", "family", "kind", "requires")
+    assert ["hashed_linear", "hashed_linear", "hashed-linear", []] == [passport[name] for name in told]
     assert read_json(work / "evaluation" / "metrics.json")["metrics"] == passport["metrics"]
     assert {"numpy", "scipy", "scikit-learn", "pandas"} == set(passport["libraries"])
 

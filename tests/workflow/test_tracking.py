@@ -72,6 +72,7 @@ def test_a_run_is_logged_with_parameters_figures_and_where_it_came_from(
         "target_remove": "0.9",
         "data_sha256": passport["data"]["sha256"],
         "data_name": "corpus.csv",
+        "candidate": "hashed_linear",
         "kind": "hashed-linear",
     }
     assert expected == run.data.params
