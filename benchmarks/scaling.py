@@ -18,7 +18,7 @@ import pandas as pd
 
 from modeling.data import read_comments
 from tests.settings import TEST
-from workflow import steps
+from workflow import evaluating, steps
 from workflow.recipe import read as read_recipe
 from workflow.settings import Settings
 
@@ -64,12 +64,15 @@ def measure(directory: Path, recipe_path: Path) -> None:
             max_text_chars=100_000,
         ),
         "train": lambda: steps.train(
-            directory / "comments", directory / "candidate", say=print, recipe=read_recipe(recipe_path)
+            directory / "comments",
+            directory / "candidate",
+            say=print,
+            recipe=read_recipe(recipe_path, Settings().candidates),
         ),
-        "evaluate": lambda: steps.evaluate(
+        "evaluate": lambda: evaluating.evaluate(
             *(directory / name for name in ("comments", "candidate", "evaluation", "bundle")),
             say=print,
-            recipe=read_recipe(recipe_path),
+            recipe=read_recipe(recipe_path, Settings().candidates),
             code={},
             touches=directory / "touches.csv",
         ),

@@ -12,7 +12,13 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parent.parent
 # Code whose change may change a result; runners, commands and the stack do not.
-CODE: Final = ("modeling/**/*.py", "workflow/steps.py", "workflow/tracking.py", "workflow/pipeline.py")
+CODE: Final = (
+    "modeling/**/*.py",
+    "workflow/steps.py",
+    "workflow/evaluating.py",
+    "workflow/tracking.py",
+    "workflow/pipeline.py",
+)
 FOLDERS: Final = ("modeling", "workflow")
 LIBRARIES: Final = ("numpy", "scipy", "scikit-learn", "pandas", "matplotlib", "mlflow")
 UNKNOWN: Final = "unknown"

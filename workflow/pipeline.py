@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from workflow import steps
+from workflow import evaluating, steps
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ PIPELINE: Final = (
     Step("train", steps.train, ("comments",), ("candidate",), ("recipe",)),
     Step(
         "evaluate",
-        steps.evaluate,
+        evaluating.evaluate,
         ("comments", "candidate"),
         ("evaluation", "bundle"),
         ("recipe", "code", "touches"),

@@ -26,8 +26,10 @@ def stale(settings: Settings) -> list[str]:
 
 def other_recipe(settings: Settings) -> Settings:
     path = settings.home.parent / "other.toml"
-    path.write_text(settings.config.read_text().replace("C = 1.0", "C = 2.0"))
-    return replace(settings, config=path)
+    ours = settings.candidates.read_text()
+    assert "C = 1.0" in ours
+    path.write_text(ours.replace("C = 1.0", "C = 2.0"))
+    return replace(settings, candidates=path)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_the_passport_tells_no_path_time_run_or_version_number(trained: Home) ->
     assert not re.search(r"\d{4}-\d\d-\d\d|\d\d:\d\d", text)
     for name, value in leaves(json.loads(text)):
         assert not (isinstance(value, str) and "/" in value), name
-        assert not re.search(r"time|date$|run_id|version", name), name
+        assert not re.search(r"time|(?<!candi)date$|run_id|version", name), name
 
 
 def test_the_passport_tells_where_the_bundle_came_from(trained: Home) -> None:
