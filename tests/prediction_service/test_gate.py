@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 from flask import Flask
 
-from prediction_service.app import create_app
+from prediction_service.app import NOTHING, create_app
 from prediction_service.dialects.every import DIALECTS
 from prediction_service.gate import Places
 from prediction_service.loader import Loader
@@ -63,6 +63,16 @@ def test_every_other_route_of_a_dialect_asks_for_a_key(app: Flask) -> None:
     assert set() == {
         route for route, status in asked.items() if status not in (401, 403) and route not in opened
     } - {("HEAD", path) for _, path in opened}
+
+
+def test_a_request_that_has_got_past_the_gate_finds_no_view_that_answers_it(app: Flask) -> None:
+    asked = [(method, path.replace("{any}", "x")) for method, path in routes(app) if method != "OPTIONS"]
+    assert len(asked) > len(DIALECTS)
+    for method, path in asked:
+        with app.test_request_context(path, method=method):
+            answer = app.full_dispatch_request()
+        assert 404 == answer.status_code, path
+        assert NOTHING in answer.get_data(as_text=True), path
 
 
 @pytest.mark.parametrize("form", ["/{}", "//{}", "{}/", "%2F{}", "/.{}", "{}//", "/%2e/{}", "\\{}"])
