@@ -19,3 +19,7 @@ class BundleError(ModelingError):
 
 class CandidateError(ModelingError):
     """A candidate or a parameter of it that does not exist or cannot be used."""
+
+
+class GateError(ModelingError):
+    """Rules, evidence or a receipt that nothing can be judged by."""
