@@ -9,6 +9,7 @@ tweet and class, 2 for inoffensive), from a scorer of another thing. From the sa
 
 import hashlib
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from modeling import scorer
+from modeling.bundle import scorer_of
 from modeling.candidates.hashed_linear import HashedLinearClassifier
 from modeling.data import read_comments
 from modeling.policy import ATTRIBUTE
@@ -83,7 +84,10 @@ def our_scorer(texts: Any, labels: Any) -> Any:
     """Our own model, trained as the pipeline trains it."""
     folds = np.array([fold_of(frozen_key(text)) for text in texts])
     trained = train(texts, labels, folds, HashedLinearClassifier(), {"flag": 0.7, "remove": 0.9})
-    return scorer.HashedLinearScorer(trained.weights)
+    with tempfile.TemporaryDirectory() as place:
+        for name, content in trained.files.items():
+            Path(place, name).write_bytes(content)
+        return scorer_of(Path(place), {"kind": HashedLinearClassifier.kind})
 
 
 def table(name: str, ours: Any, old: Any) -> None:

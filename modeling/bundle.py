@@ -86,7 +86,7 @@ def save(directory: Path, weights: Mapping[str, bytes], policy: Policy, passport
     """
     if directory.exists():
         raise BundleError(f"{directory}: exists already: give a new directory")
-    odd = [name for name in weights if Path(name).name != name or name in {POLICY, PASSPORT}]
+    odd = [name for name in weights if Path(name).name != name or name in {"", "..", POLICY, PASSPORT}]
     if odd:
         raise BundleError(f"weights {odd[0]!r}: is no name for a weight file: use another")
     contents = {**weights, POLICY: policy.to_json().encode()}

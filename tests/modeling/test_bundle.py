@@ -186,7 +186,7 @@ def test_a_bundle_whose_needs_are_not_installed_is_refused_with_what_to_install(
     assert "requires no-such-runtime, which is not installed here: pip install no-such-runtime" in said
 
 
-@pytest.mark.parametrize("name", ["../weights", "policy.json", "passport.json", "a/b", ""])
+@pytest.mark.parametrize("name", ["../weights", "policy.json", "passport.json", "a/b", "", ".", ".."])
 def test_a_weight_file_cannot_have_a_name_that_means_something_else(tmp_path: Path, name: str) -> None:
     with pytest.raises(BundleError, match="is no name for a weight file"):
         bundle.save(tmp_path / "odd", {name: b"w"}, POLICY, {"kind": "k"})

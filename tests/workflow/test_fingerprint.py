@@ -26,9 +26,13 @@ def stale(settings: Settings) -> list[str]:
 
 def other_recipe(settings: Settings) -> Settings:
     path = settings.home.parent / "other.toml"
-    ours = settings.candidates.read_text()
-    assert "C = 1.0" in ours
-    path.write_text(ours.replace("C = 1.0", "C = 2.0"))
+    path.write_text(settings.config.read_text().replace("flag = 0.70", "flag = 0.75"))
+    return replace(settings, config=path)
+
+
+def other_parameters(settings: Settings) -> Settings:
+    path = settings.home.parent / "candidates.toml"
+    path.write_text(settings.candidates.read_text().replace("C = 1.0", "C = 2.0"))
     return replace(settings, candidates=path)
 
 
@@ -41,6 +45,7 @@ def other_recipe(settings: Settings) -> Settings:
         (lambda settings: replace(settings, max_text_chars=99), ["preprocess", "register"]),
         (lambda settings: replace(settings, data="elsewhere"), ["register"]),
         (other_recipe, ["train", "evaluate", "register"]),
+        (other_parameters, ["train", "evaluate", "register"]),
         (lambda settings: replace(settings, api_port=1, mlflow_port=2, fresh=True), ["register"]),
     ],
 )

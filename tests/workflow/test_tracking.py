@@ -344,7 +344,12 @@ def at_the_line(
     work = trained.settings.workdir
     bundle, passport = tmp_path / "bundle", read_json(work / "bundle" / "passport.json")
     policy = policy_from_json((work / "bundle" / "policy.json").read_text())
-    bundles.save(bundle, b"small, for MLflow does not look", policy, {**passport, "test": request.node.name})
+    bundles.save(
+        bundle,
+        {bundles.WEIGHTS: b"small, for MLflow does not look"},
+        policy,
+        {**passport, "test": request.node.name},
+    )
 
     def register() -> Any:
         manifest = read_json(work / "comments" / "manifest.json")
