@@ -174,6 +174,28 @@ def test_a_large_answer_is_sent_whole(pair: tuple[PacedSocket, socket.socket]) -
     assert 5_000_000 == sum(got)
 
 
+def test_a_client_that_takes_a_large_answer_slowly_but_steadily_gets_all_of_it(
+    pair: tuple[PacedSocket, socket.socket],
+) -> None:
+    paced, client = pair
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    got: list[int] = []
+
+    def take() -> None:
+        while piece := client.recv(1_000_000):
+            got.append(len(piece))
+            time.sleep(0.004)
+
+    reader = threading.Thread(target=take)
+    reader.start()
+    begun = time.monotonic()
+    paced.sendall(b"x" * 30_000_000)
+    took = time.monotonic() - begun
+    paced.shutdown(socket.SHUT_WR)
+    reader.join(10)
+    assert (30_000_000, True) == (sum(got), took > 2 * pace.STALL_S)
+
+
 @pytest.fixture(scope="module")
 def server(bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(tmp_path_factory.mktemp("pace") / "log", bundle=bundle_dir, workers=1, threads=2) as server:
