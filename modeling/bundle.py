@@ -33,7 +33,7 @@ WEIGHTS: Final = "weights.safetensors"
 FILES: Final = (WEIGHTS, POLICY, PASSPORT)
 UNSEALED: Final = "unsealed"
 # A loader is imported only when a bundle of its kind is met, so that serving stays slim.
-LOADERS: Final = {"hashed-linear": "modeling.scorer"}
+LOADERS: Final = {"hashed-linear": "modeling.scorer", "tfidf-linear": "modeling.tfidf_scorer"}
 
 
 class Scorer(Protocol):

@@ -7,20 +7,23 @@ import numpy as np
 
 from modeling import bundle
 from modeling.candidates.hashed_linear import HashedLinearClassifier
+from modeling.candidates.interface import Candidate
 from modeling.policy import ATTRIBUTE
 from modeling.split import fold_of, frozen_key
 from modeling.text import clean
 from modeling.train import train
 
 
-def trained(place: Path, rows: list[tuple[str, int]]) -> Path:
+def trained(place: Path, rows: list[tuple[str, int]], candidate: Candidate | None = None) -> Path:
     """A real bundle, trained through the library on these texts and labels."""
+    candidate = candidate or HashedLinearClassifier()
     texts = [clean(text) for text, _ in rows]
     labels = np.array([label for _, label in rows])
     folds = np.array([fold_of(frozen_key(text)) for text in texts])
-    model = train(texts, labels, folds, HashedLinearClassifier(), {"flag": 0.7, "remove": 0.9})
+    model = train(texts, labels, folds, candidate, {"flag": 0.7, "remove": 0.9})
     passport = {
-        "kind": "hashed-linear",
+        "kind": candidate.kind,
+        "requires": list(candidate.requires),
         "attributes": [ATTRIBUTE],
         "data": {
             "source": "file",

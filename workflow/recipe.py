@@ -62,8 +62,9 @@ def read(path: Path, candidates: Path, chosen: str = "") -> Recipe:
             below=LARGEST,
         )
     where = "CHATMOD_CANDIDATE" if chosen else f"{path.name}: [candidate] name"
-    name, family, parameters = _candidate(candidates, chosen or tables["candidate"].get("name"), where)
-    return Recipe(name, family, parameters, targets, **tables["evaluation"])
+    name = chosen or tables["candidate"].get("name")
+    family, parameters = candidate(candidates, name, where)
+    return Recipe(str(name), family, parameters, targets, **tables["evaluation"])
 
 
 def read_toml(path: Path, setting: str) -> dict[str, Any]:
@@ -79,7 +80,13 @@ def read_toml(path: Path, setting: str) -> dict[str, Any]:
         raise SettingsError(f"{setting}={str(path)!r} cannot be read ({error}): name a TOML file") from error
 
 
-def _candidate(path: Path, name: object, where: str) -> tuple[str, str, dict[str, Any]]:
+def candidate(path: Path, name: object, where: str) -> tuple[str, dict[str, Any]]:
+    """Family and parameters of a candidate in a file; ``where`` says in errors who named it.
+
+    Raises:
+        SettingsError: it is not there, or its family or a parameter cannot be used.
+
+    """
     known = read_toml(path, "CHATMOD_CANDIDATES")
     if not isinstance(name, str) or name not in known:
         near = difflib.get_close_matches(str(name), known, n=1)
@@ -93,7 +100,7 @@ def _candidate(path: Path, name: object, where: str) -> tuple[str, str, dict[str
         check(family, parameters)
     except CandidateError as error:
         raise SettingsError(f"{path.name}: [{name}] {error}") from error
-    return name, str(family), parameters
+    return str(family), parameters
 
 
 def _check_names(path: Path, tables: Mapping[str, Any]) -> None:

@@ -62,6 +62,11 @@ FAMILIES: Final[Mapping[str, Mapping[str, Parameter]]] = {
         "tol": number(1e-12, 1.0),
         "max_iter": whole(1),
     },
+    "tfidf": {
+        "C": number(1 / LARGEST),
+        "max_iter": whole(1),
+        "min_df": whole(1),
+    },
 }
 
 

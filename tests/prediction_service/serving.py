@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -41,7 +42,10 @@ def request_bytes(body: bytes) -> bytes:
 
 
 class Server:
-    """gunicorn as `make serve` starts it, on a free port, stopped with SIGTERM at the end."""
+    """gunicorn as `make serve` starts it, on a free port, stopped with SIGTERM at the end.
+
+    ``python`` is the command of another interpreter than this one.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Server:
         *,
         wait: bool = True,
         app: str = "prediction_service.app:wsgi()",
+        python: Sequence[str] = (sys.executable,),
         **options: object,
     ) -> None:
         self.port = free_port()
@@ -56,6 +61,7 @@ class Server:
         self.labels = f"sqlite:///{log}.labels.db"
         self._wait = wait
         self._app = app
+        self._python = python
         self._environment = {
             "CHATMOD_API_PORT": str(self.port),
             "CHATMOD_API_LABELS": self.labels,
@@ -64,7 +70,7 @@ class Server:
     def __enter__(self) -> Self:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", CONF, self._app],
+                [*self._python, "-m", "gunicorn", "-c", CONF, self._app],
                 env=self._environment,
                 cwd=ROOT,
                 stdout=log,
