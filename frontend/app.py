@@ -1,4 +1,4 @@
-"""The chat's entry for `streamlit run`: settings, shared resources, style and the two pages."""
+"""The chat's entry for `streamlit run`: settings, shared resources, style and the three pages."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from frontend import markup, settings
 from frontend.exceptions import RoomUnavailableError, SettingsError
-from frontend.pages import about, chat, panel
+from frontend.pages import about, chat, insight, panel
 from frontend.resources import Resources, open_resources
 
 
@@ -36,11 +36,15 @@ def main() -> None:
     def model() -> None:
         about.show(resources)
 
+    def versions() -> None:
+        insight.show(resources)
+
     # Addresses unlike the names of the files in pages/: Streamlit would take such a file for the page.
     page = st.navigation(
         [
             st.Page(room, title="Chat", icon=":material/forum:", url_path="room", default=True),
             st.Page(model, title="About this model", icon=":material/info:", url_path="model"),
+            st.Page(versions, title="Insight", icon=":material/insights:", url_path="versions"),
         ]
     )
     panel.show(resources)

@@ -9,13 +9,13 @@ import httpx
 from frontend.exceptions import MessageRefusedError, ServiceUnavailableError
 from frontend.messages import Decision
 from prediction_service import client as service
-from prediction_service.wire import DataInfo, Prediction, Readiness
+from prediction_service.wire import Analysis, DataInfo, Explanation, Prediction, Readiness
 
-__all__ = ["Client", "DataInfo", "Readiness"]
+__all__ = ["Analysis", "Client", "DataInfo", "Explanation", "Readiness"]
 
 # Refusals of the message; every other 4xx tells of a wrong address or of a crowd, and may pass.
 REFUSALS: Final = frozenset({400, 413, 415, 422})
-KEY_REMEDY: Final = "set CHATMOD_UI_API_KEY to a key with the scope records, and start the chat again"
+KEY_REMEDY: Final = "set CHATMOD_UI_API_KEY to a key with the scope {scope}, and start the chat again"
 LOOK_TIMEOUT_S: Final = 2.0
 
 
@@ -49,8 +49,19 @@ class Client:
             ServiceUnavailableError: it gave no decisions, for whatever other reason.
 
         """
-        with _told():
+        with _told("records"):
             return [_decision(one) for one in self._service.predictions(texts)]
+
+    def explained(self, text: str) -> Analysis:
+        """The decision on a text that nobody posts, and what made its score.
+
+        Raises:
+            MessageRefusedError: the service refuses the text, or its model cannot be explained.
+            ServiceUnavailableError: it did not explain, for whatever other reason.
+
+        """
+        with _told("analyze"):
+            return self._service.analyze(text, explain=True)
 
     def readiness(self) -> Readiness:
         """What the service says about its model, its policy and its data.
@@ -59,7 +70,7 @@ class Client:
             ServiceUnavailableError: it is not there or not ready.
 
         """
-        with _told():
+        with _told("records"):
             readiness = self._service.ready(self._look_timeout_s)
         if readiness.status != "ready":
             what = f"is not ready: {readiness.status}. {readiness.detail}".rstrip()
@@ -68,12 +79,12 @@ class Client:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """The service's trouble in the chat's own words."""
+def _told(scope: str) -> Iterator[None]:
+    """The service's trouble in the chat's own words; ``scope`` is what a key must allow."""
     try:
         yield
     except service.UnauthorizedError as refusal:
-        raise ServiceUnavailableError(f"{refusal}: {KEY_REMEDY}") from refusal
+        raise ServiceUnavailableError(f"{refusal}: {KEY_REMEDY.format(scope=scope)}") from refusal
     except service.RefusedError as refusal:
         if refusal.status in REFUSALS:
             raise MessageRefusedError(_reason(refusal)) from refusal

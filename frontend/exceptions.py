@@ -19,3 +19,11 @@ class ServiceUnavailableError(FrontendError):
 
 class MessageRefusedError(FrontendError):
     """The prediction service refuses this message itself; asking again would not help."""
+
+
+class RegistryUnavailableError(FrontendError):
+    """MLflow does not tell what it holds: unreachable, refusing or not understood."""
+
+
+class EvidenceError(FrontendError):
+    """A file of a version is there and is not what the pipeline writes."""

@@ -22,7 +22,7 @@ MAX_NAME: Final = 64
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything about this chat that an operator may choose; ``api_key`` does not show in its repr.
+    """Everything about this chat that an operator may choose; secrets do not show in its repr.
 
     ``room_url`` is SQLAlchemy's URL, whose text and repr show a password as ``***``.
     """
@@ -34,6 +34,7 @@ class Settings:
     refresh_s: float = 1.0
     timeout_s: float = 5.0
     mlflow_url: str = ""
+    mlflow_token: str = field(default="", repr=False)
     max_message_chars: int = 2000
     room_name: str = "lobby"
     history: int = 200
@@ -91,10 +92,13 @@ def _web_address(key: str, text: str) -> str:
     return text.rstrip("/")
 
 
-def _secret(key: str, text: str) -> str:
-    if not re.fullmatch(r"[!-~]+", text):
-        raise _error(key, "***", "is not a key: give it as `keys add` printed it")
-    return text
+def _secret(kind: str, remedy: str) -> Callable[[str, str], str]:
+    def parse(key: str, text: str) -> str:
+        if not re.fullmatch(r"[!-~]+", text):
+            raise _error(key, "***", f"is not {kind}: give it as {remedy}")
+        return text
+
+    return parse
 
 
 def _room_address(key: str, text: str) -> URL:
@@ -151,12 +155,13 @@ def _name(key: str, text: str) -> str:
 
 PARSERS: Final[Mapping[str, Callable[[str, str], Any]]] = {
     "api_url": _web_address,
-    "api_key": _secret,
+    "api_key": _secret("a key", "`keys add` printed it"),
     "room_url": _room_address,
     "on_unavailable": _one_of(get_args(OnUnavailable)),
     "refresh_s": _seconds(0.2, 60),
     "timeout_s": _seconds(0.1, 120),
     "mlflow_url": _web_address,
+    "mlflow_token": _secret("a token", "MLflow's operator gave it"),
     "max_message_chars": _whole(1, 20_000),
     "room_name": _name,
     "history": _whole(1, 2_000),

@@ -1,6 +1,8 @@
 """Real servers for the chat's tests: a scripted prediction API, gunicorn and Streamlit."""
 
 import json
+import math
+import re
 import socket
 import subprocess
 import sys
@@ -102,6 +104,8 @@ class StandIn:
             return self.script.pop(0)
         if path == "/readyz":
             return Answer(200 if self.readiness["status"] == "ready" else 503, self.readiness)
+        if path == "/analyze":
+            return Answer(body=self.analysis(json.loads(body)["text"]))
         records = json.loads(body)["Records"]
         self.asked.append([record["body"] for record in records])
         return Answer(body={"predictions": [self.judge(record) for record in records]})
@@ -123,9 +127,33 @@ class StandIn:
         }
         return {"model": "chat-moderation-model", "version": "7", "prediction": prediction}
 
+    @staticmethod
+    def analysis(text: str) -> dict[str, Any]:
+        """Every word speaks for removal, the last one against it."""
+        words = [(found.start(), found.end()) for found in re.finditer(r"\S+", text)]
+        parts = [0.5] * (len(words) - 1) + [-0.25]
+        tokens = [
+            {"begin": begin, "end": end, "text": text[begin:end], "contribution": part}
+            for (begin, end), part in zip(words, parts, strict=True)
+        ]
+        logit = sum(parts) - 1
+        score = 1 / (1 + math.exp(-logit))
+        explanation = {
+            "attribute": "LIKELY_TO_REJECT",
+            "logit": logit,
+            "intercept": -1.0,
+            "tokens": tokens,
+            "sentences": [{"begin": 0, "end": len(text), "contribution": sum(parts)}],
+        }
+        decided = {"id": "d" * 32, "action": "flag", "flagged": True, "rule": "LIKELY_TO_REJECT>=0.6123"}
+        versions = {"model_version": "7", "policy_version": "0123456789ab"}
+        return decided | versions | {"scores": {"LIKELY_TO_REJECT": score}, "explanation": explanation}
+
 
 @contextmanager
-def stand_in() -> Iterator[StandIn]:
+def answering(answer: Callable[[BaseHTTPRequestHandler, bytes], Answer]) -> Iterator[str]:
+    """A real HTTP server that says what `answer` says; its address."""
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -133,18 +161,15 @@ def stand_in() -> Iterator[StandIn]:
             pass
 
         def do_GET(self) -> None:
-            length = int(self.headers.get("Content-Length", 0))
-            api.keys.append(self.headers.get("Authorization"))
-            api.idempotency_keys.append(self.headers.get("Idempotency-Key"))
-            answer = api.answer(self.path, self.rfile.read(length))
-            time.sleep(answer.delay_s)
-            if answer.cut:
+            said = answer(self, self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            time.sleep(said.delay_s)
+            if said.cut:
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
-            text = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-            self.send_response(answer.status)
-            for name, value in ({"Content-Length": str(len(text))} | answer.headers).items():
+            text = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
+            self.send_response(said.status)
+            for name, value in ({"Content-Length": str(len(text))} | said.headers).items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(text)
@@ -153,15 +178,26 @@ def stand_in() -> Iterator[StandIn]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    api = StandIn(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield api
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def stand_in() -> Iterator[StandIn]:
+    def answer(request: BaseHTTPRequestHandler, body: bytes) -> Answer:
+        api.keys.append(request.headers.get("Authorization"))
+        api.idempotency_keys.append(request.headers.get("Idempotency-Key"))
+        return api.answer(request.path, body)
+
+    api = StandIn("")
+    with answering(answer) as api.url:
+        yield api
 
 
 class Process:

@@ -32,6 +32,7 @@ def test_every_setting_can_be_chosen() -> None:
             "CHATMOD_UI_REFRESH_S": "0.5",
             "CHATMOD_UI_TIMEOUT_S": "2",
             "CHATMOD_UI_MLFLOW_URL": "https://mlflow.example",
+            "CHATMOD_UI_MLFLOW_TOKEN": "ml_word",
             "CHATMOD_UI_MAX_MESSAGE_CHARS": "280",
             "CHATMOD_UI_ROOM_NAME": "attic",
             "CHATMOD_UI_HISTORY": "50",
@@ -50,8 +51,8 @@ def test_every_setting_can_be_chosen() -> None:
         chosen.history,
     ) == ("https://mlflow.example", 280, "attic", 50)
     assert chosen.room_url.password == "secret"
-    assert "cm_word" == chosen.api_key
-    assert "cm_word" not in repr(chosen)
+    assert ("cm_word", "ml_word") == (chosen.api_key, chosen.mlflow_token)
+    assert "_word" not in repr(chosen)
 
 
 def test_every_setting_has_its_parser() -> None:
