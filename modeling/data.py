@@ -55,24 +55,61 @@ class Comments:
     counts: Counts
 
 
-def read_comments(
+@dataclass(frozen=True)
+class RawComments:
+    """What stands in the files.
+
+    Attributes:
+        rows: ``row`` (number over all files, from 1), ``raw`` (text) and ``label`` of every row.
+        others: every other column of the files, as text, in the order of ``rows``.
+        encodings: of each file.
+
+    """
+
+    rows: pd.DataFrame
+    others: pd.DataFrame
+    encodings: dict[str, str]
+
+
+def read_raw(
     paths: Sequence[Path], columns: Columns | None = None, max_chars: int = MAX_CHARS
+) -> RawComments:
+    """Read and validate comments, and leave them as they are.
+
+    Raises:
+        DataError: a file, header, text or label cannot be used.
+
+    """
+    encodings, frames, others = {}, [], []
+    for path in paths:
+        text, encodings[path.name] = decode(path)
+        frame, other = _parse(text, path.name, columns or Columns(), max_chars)
+        frames.append(frame)
+        others.append(other)
+    rows = pd.concat(frames, ignore_index=True)
+    rows.insert(0, "row", range(1, len(rows) + 1))
+    return RawComments(rows, pd.concat(others, ignore_index=True), encodings)
+
+
+def read_comments(
+    paths: Sequence[Path],
+    columns: Columns | None = None,
+    max_chars: int = MAX_CHARS,
+    *,
+    cleaned: bool = True,
 ) -> Comments:
     """Read, validate, clean, de-duplicate and split comments.
+
+    With ``cleaned`` off the same rows are used, with their texts as they stand in the file.
 
     Raises:
         DataError: a file, header, text or label cannot be used; or a label has no rows.
 
     """
-    counts = Counts()
-    frames = []
-    for path in paths:
-        text, counts.encodings[path.name] = decode(path)
-        frames.append(_parse(text, path.name, columns or Columns(), max_chars))
-    frame = pd.concat(frames, ignore_index=True)
-    frame.insert(0, "row", range(1, len(frame) + 1))
+    raw = read_raw(paths, columns, max_chars)
+    counts, frame = Counts(encodings=raw.encodings), raw.rows
     frame["key"] = [frozen_key(body) for body in frame["raw"]]
-    frame["text"] = [clean(body) for body in frame.pop("raw")]
+    frame["text"] = [clean(body) for body in frame["raw"]]
     frame["outcome"] = _outcomes(frame)
     used = frame["outcome"] == "used"
     frame["part"] = [part_of(key) if is_used else "" for key, is_used in zip(frame["key"], used, strict=True)]
@@ -80,6 +117,8 @@ def read_comments(
     kept = frame[used].reset_index(drop=True)
     _check_usable(kept)
     _check_apart(kept)
+    if not cleaned:
+        kept["text"] = kept["raw"]
     found = frame["outcome"].value_counts()
     counts.rows, counts.kept = len(frame), len(kept)
     counts.empty, counts.duplicates_merged = int(found.get("empty", 0)), int(found.get("repeat", 0))
@@ -121,7 +160,7 @@ def decode(path: Path) -> tuple[str, str]:
         ) from error
 
 
-def _parse(text: str, name: str, columns: Columns, max_chars: int) -> pd.DataFrame:
+def _parse(text: str, name: str, columns: Columns, max_chars: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     try:
         frame = pd.read_csv(io.StringIO(text, newline=""), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -146,7 +185,8 @@ def _parse(text: str, name: str, columns: Columns, max_chars: int) -> pd.DataFra
             f"{name}: row {lengths.argmax() + 1}: {text_column} has {lengths.max():,} characters, more than "
             f"{max_chars:,}: close the quote that is missing, or raise CHATMOD_MAX_TEXT_CHARS"
         )
-    return pd.DataFrame({"raw": raw, "label": labels.astype("int64")})
+    rows = pd.DataFrame({"raw": raw, "label": labels.astype("int64")})
+    return rows, frame.drop(columns=[text_column, label_column])
 
 
 def _column(frame: pd.DataFrame, wanted: str, usual: Sequence[str], setting: str, name: str) -> str:

@@ -57,7 +57,7 @@ def train(
         CandidateError: the candidate's scores are no numbers.
 
     """
-    _check_folds(labels, folds)
+    check_folds(labels, folds)
     rows = candidate.prepare(texts, progress)
     raw = out_of_fold(candidate, rows, labels, folds, progress)
     held = ~np.isnan(raw)
@@ -133,7 +133,13 @@ def best_f1_threshold(scores: Floats, labels: Labels) -> float:
     return float(max(tried, key=lambda threshold: f1_score(labels, scores >= threshold)))
 
 
-def _check_folds(labels: Labels, folds: npt.NDArray[np.int64]) -> None:
+def check_folds(labels: Labels, folds: npt.NDArray[np.int64]) -> None:
+    """Make sure that every fold can be held out.
+
+    Raises:
+        DataError: a fold lacks one label.
+
+    """
     for fold in range(FOLDS):
         for label in (0, 1):
             if not np.any((folds == fold) & (labels == label)):

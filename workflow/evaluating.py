@@ -1,12 +1,14 @@
 """The evaluate step: measures a candidate on the test part once, and seals the bundle with its passport."""
 
 import hashlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from workflow.auditing import without_reasons
 from workflow.recipe import Recipe
 from workflow.steps import Say, labelled, read_json, read_part, write_json
 
@@ -18,6 +20,7 @@ LIBRARIES: Final = ("numpy", "scipy", "scikit-learn", "pandas")
 
 def evaluate(
     comments: Path,
+    audit: Path,
     candidate: Path,
     evaluation: Path,
     bundle: Path,
@@ -45,8 +48,10 @@ def evaluate(
         interval = f"[{figure['low']:.3f}, {figure['high']:.3f}]"
         say(f"{name} {figure['value']:.3f} {interval} on {facts['rows']:,} test rows")
     say(f"evaluations on these test rows so far: {count}")
+    shutil.copytree(audit, evaluation / "audit")
+    leaks = without_reasons(read_json(audit / "audit.json"))
     bundle.rmdir()
-    digest = bundles.save(bundle, weights, policy, _passport(manifest, training, facts, code))
+    digest = bundles.save(bundle, weights, policy, _passport(manifest, training, facts, leaks, code))
     say(f"bundle sha256:{digest[:12]}")
 
 
@@ -85,7 +90,11 @@ def _touch(ledger: Path, split: str, weights: str) -> int:
 
 
 def _passport(
-    manifest: dict[str, Any], training: dict[str, Any], facts: dict[str, Any], code: Mapping[str, str]
+    manifest: dict[str, Any],
+    training: dict[str, Any],
+    facts: dict[str, Any],
+    leaks: dict[str, Any],
+    code: Mapping[str, str],
 ) -> dict[str, Any]:
     from modeling.policy import ATTRIBUTE
 
@@ -101,7 +110,7 @@ def _passport(
         "out_of_fold": training["out_of_fold"],
         "metrics": facts["metrics"],
         "ece_by_chance": facts["ece_by_chance"],
-        "leak_audit": {"status": "not run"},
+        "leak_audit": leaks,
         "libraries": {name: version(name) for name in (*LIBRARIES, *training["requires"])},
     }
 

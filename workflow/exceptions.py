@@ -21,6 +21,10 @@ class StepError(WorkflowError):
     """A step that cannot run: an input is missing, or another run is at work."""
 
 
+class AuditError(WorkflowError):
+    """Artefacts tell the label beyond a limit."""
+
+
 class TrackingError(WorkflowError):
     """MLflow cannot be reached or refuses."""
 

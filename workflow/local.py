@@ -12,16 +12,20 @@ from typing import Any
 
 from workflow import fingerprint
 from workflow.exceptions import StepError
+from workflow.leak_limits import read as read_limits
 from workflow.pipeline import PIPELINE, Step
 from workflow.recipe import read as read_recipe
 from workflow.settings import Settings
 
 Say = Callable[[str], None]
 STATE = ".state"
+# Where the commit, looks at the test rows and a failed audit are noted; none of it changes a result.
+RECORDED = ("code", "touches", "failed_audits")
 
 
 def scalars(settings: Settings) -> dict[str, Any]:
     """Every value that a step may ask for, by name."""
+    recipe = read_recipe(settings.config, settings.candidates, settings.candidate)
     return {
         "data": settings.data,
         "dataset": settings.dataset,
@@ -30,7 +34,10 @@ def scalars(settings: Settings) -> dict[str, Any]:
         "text_column": settings.text_column,
         "label_column": settings.label_column,
         "max_text_chars": settings.max_text_chars,
-        "recipe": read_recipe(settings.config, settings.candidates, settings.candidate),
+        "recipe": recipe,
+        "cleaned": recipe.clean,
+        "limits": read_limits(settings.leakage),
+        "failed_audits": settings.home / "audit-failed",
         "touches": settings.home / "test_touches.csv",
         "code": {"commit": fingerprint.commit(), "digest": fingerprint.of_code()},
         "tracking": settings.tracking,
@@ -141,8 +148,7 @@ def _told(step: Step, workdir: Path, values: dict[str, Any]) -> str:
         maker = next(maker.name for maker in PIPELINE if missing[0] in maker.outputs)
         raise StepError(f"step {step.name}: {missing[0]!r} is not in {workdir}: run step {maker!r} first")
     inputs = {name: fingerprint.of_directory(workdir / name) for name in step.inputs}
-    # The commit and the count of looks are recorded; only a change of the code itself makes it again.
-    relevant = {name: values[name] for name in step.scalars if name not in {"code", "touches"}}
+    relevant = {name: values[name] for name in step.scalars if name not in RECORDED}
     return fingerprint.of_step(step.name, relevant, inputs)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from workflow import evaluating, steps
+from workflow import auditing, evaluating, steps
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,20 @@ PIPELINE: Final = (
         steps.preprocess,
         ("raw",),
         ("comments",),
-        ("text_column", "label_column", "max_text_chars"),
+        ("text_column", "label_column", "max_text_chars", "cleaned"),
     ),
-    Step("train", steps.train, ("comments",), ("candidate",), ("recipe",)),
+    Step(
+        "audit",
+        auditing.audit,
+        ("raw", "comments"),
+        ("audit",),
+        ("text_column", "label_column", "max_text_chars", "limits", "failed_audits"),
+    ),
+    Step("train", steps.train, ("comments", "audit"), ("candidate",), ("recipe",)),
     Step(
         "evaluate",
         evaluating.evaluate,
-        ("comments", "candidate"),
+        ("comments", "audit", "candidate"),
         ("evaluation", "bundle"),
         ("recipe", "code", "touches"),
     ),

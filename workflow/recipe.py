@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from modeling.policy import Action
 
 LARGEST: Final = 1e6
+DEFAULTS: Final = {"preprocess": {"clean": True}}
 TABLES: Final = {
     "candidate": {"name"},
+    "preprocess": {"clean"},
     "targets": {"flag", "remove"},
     "evaluation": {"resamples", "seed"},
 }
@@ -25,7 +27,10 @@ TABLES: Final = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """A candidate by name, its family and parameters, the precision each action must keep, the bootstrap."""
+    """A candidate by name, its family and parameters, the precision each action must keep, the bootstrap.
+
+    ``clean`` says whether a model is trained on cleaned texts; off, the leak audit shows what it is for.
+    """
 
     name: str
     family: str
@@ -33,6 +38,7 @@ class Recipe:
     targets: "Mapping[Action, float]"
     resamples: int
     seed: int
+    clean: bool = True
 
 
 def read(path: Path, candidates: Path, chosen: str = "") -> Recipe:
@@ -42,7 +48,7 @@ def read(path: Path, candidates: Path, chosen: str = "") -> Recipe:
         SettingsError: a file cannot be read, or a key or value in it cannot be used.
 
     """
-    tables = read_toml(path, "CHATMOD_CONFIG")
+    tables = {**DEFAULTS, **read_toml(path, "CHATMOD_CONFIG")}
     _check_names(path, tables)
     targets = tables["targets"]
     for action in sorted(TABLES["targets"]):
@@ -61,10 +67,13 @@ def read(path: Path, candidates: Path, chosen: str = "") -> Recipe:
             zero=key == "seed",
             below=LARGEST,
         )
+    clean = tables["preprocess"].get("clean")
+    if not isinstance(clean, bool):
+        raise SettingsError(f"{path.name}: [preprocess] clean={clean!r}: use true or false")
     where = "CHATMOD_CANDIDATE" if chosen else f"{path.name}: [candidate] name"
     name = chosen or tables["candidate"].get("name")
     family, parameters = candidate(candidates, name, where)
-    return Recipe(str(name), family, parameters, targets, **tables["evaluation"])
+    return Recipe(str(name), family, parameters, targets, **tables["evaluation"], clean=clean)
 
 
 def read_toml(path: Path, setting: str) -> dict[str, Any]:

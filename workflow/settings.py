@@ -91,6 +91,7 @@ class Settings:
     config: Path = _setting(CONFIG / "pipeline.toml", Path, "name a TOML file")
     candidates: Path = _setting(CONFIG / "candidates.toml", Path, "name a TOML file")
     candidate: str = _setting("", str, "name a candidate of candidates.toml")
+    leakage: Path = _setting(CONFIG / "leakage.toml", Path, "name a TOML file")
     tracking_uri: str = _setting(
         "",
         _server,

@@ -1,5 +1,6 @@
 """The steps: plain functions from directories and scalars to directories. They know no runner and no DAG."""
 
+import csv
 import hashlib
 import json
 import shutil
@@ -33,25 +34,41 @@ def download(raw: Path, *, say: Say, data: str, dataset: str, cache: Path, kaggl
 
 
 def preprocess(
-    raw: Path, comments: Path, *, say: Say, text_column: str, label_column: str, max_text_chars: int
+    raw: Path,
+    comments: Path,
+    *,
+    say: Say,
+    text_column: str,
+    label_column: str,
+    max_text_chars: int,
+    cleaned: bool,
 ) -> None:
     """Clean, check and split: ``learning.csv``, ``test.csv``, ``manifest.csv`` and ``manifest.json``."""
     from modeling.data import Columns, read_comments
 
     source = read_json(raw / "source.json")
     paths = [raw / "files" / name for name in source["files"]]
-    read = read_comments(paths, Columns(text_column, label_column), max_text_chars)
+    read = read_comments(paths, Columns(text_column, label_column), max_text_chars, cleaned=cleaned)
     frame, counts = read.used, read.counts
     read.manifest.to_csv(comments / "manifest.csv", index=False, lineterminator="\n")
     balance = {}
     for part in ("learning", "test"):
         rows = frame[frame["part"] == part]
         rows[["row", "key", "fold", "label", "text"]].to_csv(
-            comments / f"{part}.csv", index=False, lineterminator="\n"
+            comments / f"{part}.csv",
+            index=False,
+            lineterminator="\n",
+            # A raw text may hold a carriage return, which would end its row.
+            quoting=csv.QUOTE_MINIMAL if cleaned else csv.QUOTE_NONNUMERIC,
         )
         balance[part] = {"rows": len(rows), "removed": int(rows["label"].sum())}
     split_id = hashlib.sha256((comments / "manifest.csv").read_bytes()).hexdigest()[:12]
-    facts = {"data": source, "counts": asdict(counts), "split": {"id": split_id, **balance}}
+    facts = {
+        "data": source,
+        "counts": asdict(counts),
+        "cleaned": cleaned,
+        "split": {"id": split_id, **balance},
+    }
     write_json(comments / "manifest.json", facts)
     say(
         f"{counts.rows:,} rows read, {counts.kept:,} used ({counts.empty} empty, "
@@ -61,7 +78,7 @@ def preprocess(
         say(f"{part}: {share['rows']:,} rows, {share['removed'] / share['rows']:.1%} removed")
 
 
-def train(comments: Path, candidate: Path, *, say: Say, recipe: Recipe) -> None:
+def train(comments: Path, audit: Path, candidate: Path, *, say: Say, recipe: Recipe) -> None:  # noqa: ARG001 - audited first
     """Fit on the learning part: ``weights/``, ``policy.json``, ``training.json`` and ``out_of_fold.csv``."""
     from modeling.candidates.catalogue import build
     from modeling.train import train as fit

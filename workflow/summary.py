@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from workflow.card import NAMES, actions
+from workflow.auditing import outcome
+from workflow.card import NAMES, actions, sample_label
 from workflow.health import HOST
 from workflow.settings import Settings
 from workflow.stack import api_address, tracking_page
@@ -21,10 +22,12 @@ def summary(settings: Settings, *, addresses: bool = False) -> str:
     entry = read_json(settings.workdir / "registered" / "version.json")
     policy = read_json(settings.workdir / "bundle" / "policy.json")
     data, split = passport["data"], passport["split"]
+    leaks = outcome(passport["leak_audit"])
     lines = [
         "",
         f"  data     {data['name']} ({data['source']}), {_rows(data, split)}",
         f"  test     {_figures(passport)}",
+        f"  leaks    {leaks.removeprefix('leak audit ')}{sample_label(data['is_sample'])}",
         *(f"  {line}" for line in actions(policy, data["is_sample"])),
         f"  model    {entry['name']} version {entry['version']} (challenger), sha256:{entry['digest'][:12]}",
     ]

@@ -12,13 +12,13 @@ from modeling.policy import ATTRIBUTE
 from tests.frontend.browser import moderated_chat, outage
 from tests.frontend.servers import gunicorn
 
-STEPS = ("download", "preprocess", "train", "evaluate")
+STEPS = ("download", "preprocess", "audit", "train", "evaluate")
 READABLE = slice(20, 300)
 
 
 @pytest.fixture(scope="module")
 def workdir(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What four of the five steps make of the real file."""
+    """What the steps up to the evaluation make of the real file."""
     place = tmp_path_factory.mktemp("real")
     for step in STEPS:
         command = [sys.executable, "-m", "workflow", "step", step, "--workdir", str(place)]

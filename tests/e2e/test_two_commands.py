@@ -17,9 +17,10 @@ from modeling.policy import ATTRIBUTE, decide
 from tests.corpus import make_rows
 from tests.prediction_service.serving import free_port
 from tests.workflow.processes import ROOT, environment, start, wait_for_text
+from workflow.pipeline import PIPELINE
 
 LAST_LINE = "Ctrl-C stops everything"
-STEPS = ("download", "preprocess", "train", "evaluate", "register")
+STEPS = tuple(step.name for step in PIPELINE)
 # What the docs and whoever tries the chat send first; none of it stands in the sample.
 CIVIL = (
     "Thank you!",
@@ -169,7 +170,10 @@ def second(
 
 
 def test_the_first_start_runs_every_step_where_one_can_watch(first: Evidence) -> None:
-    places = [first.stack.said.index(f"[{number}/5] {step}\n") for number, step in enumerate(STEPS, start=1)]
+    places = [
+        first.stack.said.index(f"[{number}/{len(STEPS)}] {step}\n")
+        for number, step in enumerate(STEPS, start=1)
+    ]
     assert sorted(places) == places
     assert re.search(r"fold 5 of 5: ROC-AUC 0\.\d+ on \d+ held-out rows \(sample\)", first.stack.said)
 
@@ -250,7 +254,7 @@ def test_a_second_start_says_that_nothing_changed_and_trains_nothing(
 ) -> None:
     said = second.stack.said
     for number, step in list(enumerate(STEPS, start=1))[1:]:
-        assert f"[{number}/5] {step}: unchanged\n" in said
+        assert f"[{number}/{len(STEPS)}] {step}: unchanged\n" in said
     assert "data, parameters and code are unchanged: nothing was trained again (FRESH=1 forces it)" in said
     assert "fold 1" not in said
     model = re.compile(r"^  model .*$", re.MULTILINE)
@@ -276,14 +280,14 @@ def test_ctrl_c_while_it_trains_leaves_nothing_half_written(
     stack = Stack(tmp_path, tmp_path / "log", variables)
     stack.process = start("up", cwd=tmp_path, log=stack.log, **variables)
     try:
-        wait_for_text(stack.log, "[3/5] train", stack.process)
+        wait_for_text(stack.log, f"[{STEPS.index('train') + 1}/{len(STEPS)}] train", stack.process)
         stack.stop(signal.SIGINT)
     finally:
         stack.end()
     assert 0 == stack.code
     assert [] == stack.left()
     work = tmp_path / "kept here" / "work"
-    assert {"raw", "comments", ".state", ".lock"} == {path.name for path in work.iterdir()}
+    assert {"raw", "comments", "audit", ".state", ".lock"} == {path.name for path in work.iterdir()}
 
 
 def make(*arguments: str) -> str:

@@ -40,9 +40,9 @@ def other_parameters(settings: Settings) -> Settings:
     ("change", "expected"),
     [
         (lambda settings: settings, ["register"]),  # the copy has another MLflow
-        (lambda settings: replace(settings, text_column="text"), ["preprocess", "register"]),
-        (lambda settings: replace(settings, label_column="removed"), ["preprocess", "register"]),
-        (lambda settings: replace(settings, max_text_chars=99), ["preprocess", "register"]),
+        (lambda settings: replace(settings, text_column="text"), ["preprocess", "audit", "register"]),
+        (lambda settings: replace(settings, label_column="removed"), ["preprocess", "audit", "register"]),
+        (lambda settings: replace(settings, max_text_chars=99), ["preprocess", "audit", "register"]),
         (lambda settings: replace(settings, data="elsewhere"), ["register"]),
         (other_recipe, ["train", "evaluate", "register"]),
         (other_parameters, ["train", "evaluate", "register"]),
@@ -70,8 +70,9 @@ def test_another_mlflow_makes_only_register_stale(trained: Home, change: Change)
 @pytest.mark.parametrize(
     ("touched", "expected"),
     [
-        ("raw/files/corpus.csv", ["download", "preprocess"]),
-        ("comments/manifest.csv", ["preprocess", "train", "evaluate", "register"]),
+        ("raw/files/corpus.csv", ["download", "preprocess", "audit"]),
+        ("comments/manifest.csv", ["preprocess", "audit", "train", "evaluate", "register"]),
+        ("audit/audit.json", ["audit", "train", "evaluate"]),
         ("candidate/policy.json", ["train", "evaluate"]),
         ("evaluation/roc.png", ["evaluate", "register"]),
         ("bundle/weights.safetensors", ["evaluate", "register"]),
@@ -93,11 +94,11 @@ def test_other_code_or_another_library_makes_every_step_stale(
     trained: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fingerprint, "version", lambda name: "0" if name == "scipy" else "1")
-    assert ["preprocess", "train", "evaluate", "register"] == stale(trained.settings)
+    assert ["preprocess", "audit", "train", "evaluate", "register"] == stale(trained.settings)
     monkeypatch.undo()
     assert [] == stale(trained.settings)
     monkeypatch.setattr(fingerprint, "of_code", lambda: "other code")
-    assert ["preprocess", "train", "evaluate", "register"] == stale(trained.settings)
+    assert ["preprocess", "audit", "train", "evaluate", "register"] == stale(trained.settings)
 
 
 def test_another_commit_of_the_same_code_makes_nothing_stale(

@@ -21,7 +21,7 @@ from workflow.settings import Settings
 from workflow.steps import read_json
 from workflow.summary import summary
 
-DETERMINED = ("raw", "comments", "candidate", "evaluation", "bundle")
+DETERMINED = ("raw", "comments", "audit", "candidate", "evaluation", "bundle")
 
 
 def contents(workdir: Path, *folders: str) -> dict[str, bytes]:
@@ -168,8 +168,8 @@ def test_each_figure_has_an_interval_and_each_picture_is_one(trained: Home) -> N
 
 def test_a_run_ends_with_rows_figures_actions_and_version(trained: Home) -> None:
     said = trained.said
-    assert "[1/5] download" in said
-    assert "[5/5] register" in said
+    for number, step in enumerate(PIPELINE, start=1):
+        assert f"[{number}/{len(PIPELINE)}] {step.name}\n" in said
     assert re.search(r"data +corpus.csv \(file\), 603 rows, 599 used: \d+ learning, \d+ test", said)
     assert re.search(r"ROC-AUC 0\.\d{3} \[0\.\d{3}, [01]\.\d{3}\]", said)
     assert re.search(r"flag: from LIKELY_TO_REJECT 0\.\d{3}; precision", said)
