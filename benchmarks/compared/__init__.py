@@ -1,0 +1,1 @@
+"""The parts of the comparison of candidates: quality out of fold, cost of a bundle, the tables."""
