@@ -66,11 +66,12 @@ class AuditGroup(Shape):
 
 
 class Audit(Shape):
-    """The leak audit; without groups where it was not run."""
+    """The leak audit; without groups where it was not run, and without reasons in a passport."""
 
     status: str
     part: str = "learning"
     rows: Count = 0
+    removed: Count = 0
     groups: tuple[AuditGroup, ...] = ()
 
 
@@ -251,6 +252,7 @@ COUNTERFACTUAL: Final = TypeAdapter(Counterfactual)
 EVASION: Final = TypeAdapter(Evasion)
 MISTAKES: Final = TypeAdapter(Mistakes)
 COST: Final = TypeAdapter(Cost)
+AUDIT: Final = TypeAdapter(Audit)
 VERDICT: Final = TypeAdapter(Verdict)
 
 

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from pydantic import TypeAdapter
 
 from frontend import evidence
-from frontend.evidence import Cost, Kind, Metrics, Passport, Policy, Verdict, read
+from frontend.evidence import Audit, Cost, Kind, Metrics, Passport, Policy, Verdict, read
 from frontend.exceptions import EvidenceError
 from frontend.registry import Version
 
@@ -125,11 +125,20 @@ class Experiments:
             EvidenceError: it is not what the pipeline writes.
 
         """
-        # Some stores answer for a missing file as for a fault of theirs: so their list is asked first.
-        if name not in self._store.names(version.run_id, EVALUATION):
-            return None
-        content = self._store.artifact(version.run_id, f"{EVALUATION}/{name}")
-        return None if content is None else read(shape, content, f"{EVALUATION}/{name} of {version.title}")
+        return self._kept(version, EVALUATION, name, shape)
+
+    def audit(self, version: Version) -> Audit | None:
+        """The leak audit with its reasons, or as the passport states it; None where none was run.
+
+        Raises:
+            RegistryUnavailableError: MLflow does not give it.
+            EvidenceError: it is not what the pipeline writes.
+
+        """
+        whole = self._kept(version, f"{EVALUATION}/audit", "audit.json", evidence.AUDIT)
+        passport = None if whole else self.passport(version)
+        stated = whole or (passport.leak_audit if passport else None)
+        return stated if stated and stated.groups else None
 
     def receipts(self, version: Version) -> list[Receipt]:
         """What the gate said of a version, the latest first.
@@ -146,6 +155,13 @@ class Experiments:
             if name.endswith(".json") and name.removesuffix(".json") + ".md" in names
         ]
         return sorted(found, key=lambda one: (one.verdict.at, one.id), reverse=True)
+
+    def _kept(self, version: Version, folder: str, name: str, shape: TypeAdapter[Kind]) -> Kind | None:
+        # Some stores answer for a missing file as for a fault of theirs: so their list is asked first.
+        if name not in self._store.names(version.run_id, folder):
+            return None
+        content = self._store.artifact(version.run_id, f"{folder}/{name}")
+        return None if content is None else read(shape, content, f"{folder}/{name} of {version.title}")
 
     def _receipt(self, version: Version, number: str) -> Receipt:
         content = self._store.artifact(version.run_id, f"{GATE}/{number}.json") or b""

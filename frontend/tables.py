@@ -101,7 +101,7 @@ def audit(groups: Sequence[AuditGroup]) -> str:
 
 
 def _known(text: str) -> str:
-    return text if text in {"passed", "failed", "allowed"} else "other"
+    return text if text in {"passed", "failed", "allowed", "undecided"} else "other"
 
 
 def mistakes(found: Sequence[Mistake], *, texts: bool) -> str:

@@ -95,10 +95,9 @@ def audit(chosen: Chosen) -> None:
     """What artefacts alone tell of the label, before and after cleaning."""
     from frontend.charts.forest import forest
 
-    passport = chosen.passport
-    found = passport.leak_audit if passport else None
-    if found is None or not found.groups:
-        parts.lacking(chosen, "leak audit in its passport")
+    found = chosen.experiments.audit(chosen.version)
+    if found is None:
+        parts.lacking(chosen, "leak audit")
         return
     titles = {one.name: one.title or one.name for one in found.groups}
     lines = [
@@ -107,10 +106,8 @@ def audit(chosen: Chosen) -> None:
         for state, figure in (("before cleaning", one.before), ("after cleaning", one.after))
     ]
     limits = [Limit(titles[one.name], one.limit) for one in found.groups if one.limit is not None]
-    said = (
-        f"{about(chosen.version, passport, 'learning', found.rows)}. A model of each group alone, out of "
-        f"fold; red: the limit. The audit {found.status}."
-    )
+    rows = about(chosen.version, chosen.passport, "learning", found.rows)
+    said = f"{rows}. A model of each group alone, out of fold; red: the limit. The audit {found.status}."
     unit = ("ROC-AUC of the group alone", INTERVAL)
     parts.chart(forest(lines, unit, references=[("knows nothing", 0.5)], limits=limits), said)
     st.html(tables.audit(found.groups))

@@ -65,6 +65,27 @@ def test_a_store_that_fails_for_what_it_lacks_is_asked_for_its_list_first(
     assert experiments.evaluation(only(experiments), "cost.json", evidence.COST) is None
 
 
+def test_an_audit_is_read_with_its_reasons_and_else_as_the_passport_states_it(
+    mlflow: MLflow, experiments: Experiments
+) -> None:
+    made = mlflow.add(1)
+    stated = experiments.audit(only(experiments))
+    assert stated
+    assert ["entities", "length"] == [group.name for group in stated.groups]
+    whole = {
+        "status": "failed",
+        "rows": 7,
+        "groups": [{"name": "edit", "verdict": "failed", "reason": "leaks"}],
+    }
+    made.artifacts["evaluation/audit/audit.json"] = whole
+    found = experiments.audit(only(experiments))
+    assert found
+    assert [("edit", "leaks")] == [(group.name, group.reason) for group in found.groups]
+    del made.artifacts["evaluation/audit/audit.json"]
+    made.files["passport.json"] = passport() | {"leak_audit": {"status": "not run"}}
+    assert experiments.audit(only(experiments)) is None
+
+
 def test_receipts_come_latest_first_and_each_needs_both_files(
     mlflow: MLflow, experiments: Experiments
 ) -> None:

@@ -130,7 +130,7 @@ LACKS = {
     "Swapped terms": "evaluation/counterfactual.json",
     "Evasion": "evaluation/evasion.json",
     "Worst errors": "evaluation/errors.json",
-    "Leak audit": "leak audit in its passport",
+    "Leak audit": "leak audit",
 }
 
 
