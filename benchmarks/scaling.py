@@ -1,4 +1,4 @@
-"""Seconds and memory of preprocess, train and evaluate by rows, with the growth exponent.
+"""Seconds and memory of preprocess, audit, train and evaluate by rows, with the growth exponent.
 
 Usage: python -m benchmarks.scaling [CSV] [ROWS ...]   (default: CHATMOD_TEST_DATA, else the sample)
 Rows are varied from real ones: two halves of different comments of one label, with a number of its own.
@@ -18,7 +18,8 @@ import pandas as pd
 
 from modeling.data import read_comments
 from tests.settings import TEST
-from workflow import evaluating, steps
+from workflow import auditing, evaluating, steps
+from workflow.leak_limits import read as read_limits
 from workflow.recipe import read as read_recipe
 from workflow.settings import Settings
 
@@ -46,12 +47,12 @@ def memory_mib(entry: str) -> float:
 
 
 def measure(directory: Path, recipe_path: Path) -> None:
-    """In a process of its own: preprocess and train on directory/raw, figures as JSON on the last line."""
+    """In a process of its own: all steps on directory/raw, figures as JSON on the last line."""
     paths = [directory / "raw" / "files" / "rows.csv"]
     held = pd.read_csv(paths[0], keep_default_na=False)
     baseline, rows = memory_mib("VmRSS"), len(held)
     del held
-    for output in ("comments", "candidate", "evaluation", "bundle"):
+    for output in ("comments", "audit", "candidate", "evaluation", "bundle"):
         (directory / output).mkdir()
     seconds = {}
     for name, run in {
@@ -62,15 +63,24 @@ def measure(directory: Path, recipe_path: Path) -> None:
             text_column="",
             label_column="",
             max_text_chars=100_000,
+            cleaned=True,
+        ),
+        "audit": lambda: auditing.audit(
+            *(directory / name for name in ("raw", "comments", "audit")),
+            say=print,
+            text_column="",
+            label_column="",
+            max_text_chars=100_000,
+            limits=read_limits(Settings().leakage),
+            failed_audits=directory / "audit-failed",
         ),
         "train": lambda: steps.train(
-            directory / "comments",
-            directory / "candidate",
+            *(directory / name for name in ("comments", "audit", "candidate")),
             say=print,
             recipe=read_recipe(recipe_path, Settings().candidates),
         ),
         "evaluate": lambda: evaluating.evaluate(
-            *(directory / name for name in ("comments", "candidate", "evaluation", "bundle")),
+            *(directory / name for name in ("comments", "audit", "candidate", "evaluation", "bundle")),
             say=print,
             recipe=read_recipe(recipe_path, Settings().candidates),
             code={},

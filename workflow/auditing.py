@@ -78,7 +78,9 @@ def outcome(facts: dict[str, Any]) -> str:
         by_verdict.setdefault(group["verdict"], []).append(group["name"])
     parts = [f"{len(by_verdict.get('passed', []))} groups of artefacts within their limits"]
     allowed = [
-        f"{each['name']} {each['after']['value']:.3f}" for each in facts["groups"] if _is_allowed(each)
+        f"{each['name']} {each['after']['value']:.3f}"
+        for each in facts["groups"]
+        if each["verdict"] == "allowed"
     ]
     if allowed:
         parts.append(f"allowed {', '.join(allowed)}")
@@ -86,16 +88,6 @@ def outcome(facts: dict[str, Any]) -> str:
         parts.append(f"too few rows to judge {', '.join(by_verdict['undecided'])}")
     cleaned = "" if facts["cleaned"] else ", texts not cleaned"
     return f"leak audit {facts['status']} ({facts['rows']:,} learning rows{cleaned}): {'; '.join(parts)}"
-
-
-def without_reasons(facts: dict[str, Any]) -> dict[str, Any]:
-    """What of an audit goes into a passport: everything but people's reasons, whose words change no model."""
-    groups = [{name: each[name] for name in each if name != "reason"} for each in facts["groups"]]
-    return {**facts, "groups": groups}
-
-
-def _is_allowed(group: dict[str, Any]) -> bool:
-    return bool(group["verdict"] == "allowed")
 
 
 def _seen(
@@ -114,7 +106,7 @@ def _seen(
             have = ", ".join([*numbers, *columns])
             raise SettingsError(
                 f"CHATMOD_LEAKAGE: [inputs] columns={list(let_in)!r}: {name!r} is no column of the comments "
-                f"beside text and label: name of {have}"
+                f"beside text and label: use {have}"
             )
     # "row" means any row number: a shuffled file's own numbers still tell how it was sorted before.
     seen_numbers = {name: each for name, each in numbers.items() if {name, ROW} & set(let_in)}

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from workflow.auditing import without_reasons
 from workflow.recipe import Recipe
 from workflow.steps import Say, labelled, read_json, read_part, write_json
 
@@ -49,7 +48,7 @@ def evaluate(
         say(f"{name} {figure['value']:.3f} {interval} on {facts['rows']:,} test rows")
     say(f"evaluations on these test rows so far: {count}")
     shutil.copytree(audit, evaluation / "audit")
-    leaks = without_reasons(read_json(audit / "audit.json"))
+    leaks = read_json(audit / "audit.json")
     bundle.rmdir()
     digest = bundles.save(bundle, weights, policy, _passport(manifest, training, facts, leaks, code))
     say(f"bundle sha256:{digest[:12]}")

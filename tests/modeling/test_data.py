@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from modeling.data import Columns, Counts, read_comments
+from modeling.data import Columns, Counts, read_comments, read_raw
 from modeling.exceptions import DataError
 from modeling.split import frozen_key, part_of
 from tests.corpus import make_rows
@@ -242,3 +242,23 @@ def test_a_header_with_one_name_twice_is_refused(tmp_path: Path, columns: Column
 @pytest.mark.parametrize("lines", [[], ['"",1', '"  ",0']])
 def test_a_file_without_any_usable_row_says_so(tmp_path: Path, lines: list[str]) -> None:
     assert "rows=0" in refusal(write(tmp_path / "some.csv", "text,removed", lines))
+
+
+def test_without_cleaning_the_same_rows_are_used_as_they_stand_in_the_file(tmp_path: Path) -> None:
+    odd = ['"one &amp; two\r\n\r\nEDIT: three",0', '"&nbsp;",1', '"ONE two",0']
+    path = write(tmp_path / "some.csv", "text,removed", [*quoted(), *odd])
+    cleaned, raw = read_comments([path]), read_comments([path], cleaned=False)
+    assert cleaned.used.drop(columns="text").equals(raw.used.drop(columns="text"))
+    assert "one &amp; two\r\n\r\nEDIT: three" in set(raw.used["text"])
+    assert "one & two" in set(cleaned.used["text"])
+
+
+def test_raw_comments_keep_their_other_columns_row_by_row(tmp_path: Path) -> None:
+    lines = [f'{number},"{text}",{label}' for number, (text, label) in enumerate(ROWS)]
+    first = write(tmp_path / "a.csv", "X,text,removed", lines[:100])
+    second = write(tmp_path / "b.csv", "text,removed", quoted(ROWS[100:]))
+    raw = read_raw([first, second])
+    assert list(range(1, 301)) == list(raw.rows["row"])
+    assert [text for text, _ in ROWS] == list(raw.rows["raw"])
+    assert [str(number) for number in range(100)] == list(raw.others["X"][:100])
+    assert raw.others["X"][100:].isna().all()

@@ -68,9 +68,23 @@ def test_every_candidate_of_the_project_can_be_chosen() -> None:
         assert name == read(ours.config, ours.candidates, name).name
 
 
+@pytest.mark.parametrize("clean", [True, False])
+def test_cleaning_is_on_unless_the_file_says_otherwise(file: Path, candidates: Path, clean: bool) -> None:  # noqa: FBT001
+    assert read(file, candidates).clean
+    file.write_text(f"{GOOD}[preprocess]\nclean = {str(clean).lower()}\n", encoding="utf-8")
+    assert clean == read(file, candidates).clean
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ("[targets]", "[preprocess]\n[targets]", "[preprocess] clean=None: use true or false"),
+        ("[targets]", "[preprocess]\nclean = 1\n[targets]", "[preprocess] clean=1: use true or false"),
+        (
+            "[targets]",
+            "[preprocess]\ncleans = true\n[targets]",
+            "[preprocess] cleans is unknown: use ['clean']",
+        ),
         ("seed = 0", "seeds = 0", r"[evaluation] seeds is unknown: use ['resamples', 'seed']"),
         ('name = "mine"', 'name = "mine"\nC = 2', r"[candidate] C is unknown: use ['name']"),
         ("flag", "hide", r"[targets] hide is unknown: use ['flag', 'remove']"),
