@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ENV := .venv
 RUN := $(ENV)/bin/python
+# in no lock: which build is right depends on the machine (docs/transformer.md)
+TORCH := torch==2.13.0
 SYSTEM := chromium postgresql redis-server wrk fonts-noto-color-emoji
 export UV_COMPILE_BYTECODE := 1
 export VIRTUAL_ENV := $(CURDIR)/$(ENV)
@@ -11,7 +13,7 @@ export CHATMOD_FRESH := $(FRESH)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run train serve ui test lint format ci audit fuzz bench lock system clean
+.PHONY: help run train serve ui test transformer lint format ci audit fuzz bench lock system clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -28,8 +30,10 @@ serve: $(ENV)/.ready ## serve the API alone, with the bundle trained last
 ui: $(ENV)/.ready ## serve the chat alone
 	@exec $(RUN) -m workflow up --only ui
 
-test: $(ENV)/.ready system ## run all tests
+test: $(ENV)/.ready $(ENV)/.torch system ## run all tests
 	$(RUN) -m pytest
+
+transformer: $(ENV)/.torch ## add what fine-tunes a transformer: torch, transformers, ONNX
 
 lint: $(ENV)/.ready ## ruff, mypy, import-linter
 	$(ENV)/bin/ruff check .
@@ -72,4 +76,11 @@ $(ENV)/.ready: pyproject.toml requirements/dev.lock
 	@$(RUN) -m pip install -q --disable-pip-version-check "$$(grep -oE '^uv==[0-9.]+' requirements/dev.lock)"
 	@$(ENV)/bin/uv pip sync -q --require-hashes requirements/dev.lock
 	@$(ENV)/bin/uv pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+# beside the default environment, whose sync would take it away again: hence after it
+$(ENV)/.torch: $(ENV)/.ready requirements/transformer.lock
+	@echo "adding torch and transformers ($(ENV))"
+	@$(RUN) -m pip install -q --disable-pip-version-check $(TORCH)
+	@$(ENV)/bin/uv pip install -q --require-hashes -r requirements/transformer.lock
 	@touch $@

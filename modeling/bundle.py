@@ -33,7 +33,11 @@ WEIGHTS: Final = "weights.safetensors"
 FILES: Final = (WEIGHTS, POLICY, PASSPORT)
 UNSEALED: Final = "unsealed"
 # A loader is imported only when a bundle of its kind is met, so that serving stays slim.
-LOADERS: Final = {"hashed-linear": "modeling.scorer", "tfidf-linear": "modeling.tfidf_scorer"}
+LOADERS: Final = {
+    "hashed-linear": "modeling.scorer",
+    "onnx-transformer": "modeling.onnx_scorer",
+    "tfidf-linear": "modeling.tfidf_scorer",
+}
 
 
 class Scorer(Protocol):

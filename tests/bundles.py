@@ -15,7 +15,7 @@ from modeling.train import train
 
 
 def trained(place: Path, rows: list[tuple[str, int]], candidate: Candidate | None = None) -> Path:
-    """A real bundle, trained through the library on these texts and labels."""
+    """A real bundle, trained through the library on these texts and labels; else of the fast family."""
     candidate = candidate or HashedLinearClassifier()
     texts = [clean(text) for text, _ in rows]
     labels = np.array([label for _, label in rows])
@@ -24,6 +24,7 @@ def trained(place: Path, rows: list[tuple[str, int]], candidate: Candidate | Non
     passport = {
         "kind": candidate.kind,
         "requires": list(candidate.requires),
+        "fit": dict(model.facts),
         "attributes": [ATTRIBUTE],
         "data": {
             "source": "file",

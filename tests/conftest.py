@@ -66,3 +66,21 @@ def sample_rows() -> list[tuple[str, int]]:
 def bundle_dir(sample_rows: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real bundle, trained through the library on the generated corpus."""
     return trained(tmp_path_factory.mktemp("bundles") / "bundle", sample_rows)
+
+
+@pytest.fixture(scope="session")
+def encoder_dir(sample_rows: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny encoder that has learned nothing, with a tokenizer trained on the corpus."""
+    from tests.tiny_encoder import make
+
+    return make(tmp_path_factory.mktemp("encoders") / "tiny", [text for text, _ in sample_rows])
+
+
+@pytest.fixture(scope="session")
+def transformer_dir(
+    encoder_dir: Path, sample_rows: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A real bundle of the tiny encoder, fine-tuned through the library."""
+    from tests.tiny_encoder import candidate
+
+    return trained(tmp_path_factory.mktemp("bundles") / "transformer", sample_rows, candidate(encoder_dir))

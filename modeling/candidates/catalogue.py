@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from modeling.candidates.interface import Candidate
 from modeling.exceptions import CandidateError
+from modeling.split import FOLDS
 
 LARGEST: Final = 1e6
 
@@ -66,6 +67,19 @@ FAMILIES: Final[Mapping[str, Mapping[str, Parameter]]] = {
         "C": number(1 / LARGEST),
         "max_iter": whole(1),
         "min_df": whole(1),
+    },
+    "transformer": {
+        "model": words(),
+        "max_length": whole(8, 8192),
+        "epochs": whole(1, 100),
+        "batch_size": whole(1, 1024),
+        "learning_rate": number(1e-7, 1e-2),
+        "warmup": number(0.0, 0.9),
+        "patience": whole(0, 100),
+        "held_out": number(0.01, 0.5),
+        "calibration_folds": whole(1, FOLDS),
+        "onnx": choice("float32", "int8"),
+        "seed": whole(0, 2**31 - 1),
     },
 }
 
