@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from modeling.candidates.hashed_linear import HashedLinearClassifier
 from modeling.exceptions import CandidateError, DataError
@@ -81,6 +82,27 @@ def test_a_candidate_whose_fits_are_dear_holds_out_fewer_folds() -> None:
     held = FOLDS < 2
     assert np.array_equal(held, np.isfinite(trained.raw))
     assert int(held.sum()) == trained.out_of_fold["rows"]
+
+
+@pytest.mark.parametrize("candidate", [HashedLinearClassifier(), Dear()])
+def test_the_weights_are_of_all_learning_rows_with_the_calibration_in_them(
+    candidate: HashedLinearClassifier,
+) -> None:
+    trained = train(TEXTS, LABELS, FOLDS, candidate, {"flag": 0.7})
+    fitted = HashedLinearClassifier().fit(TEXTS, LABELS)
+    assert trained.calibration["slope"] > 1.2
+    assert fitted.files(**trained.calibration) == trained.files
+    assert fitted.facts() == trained.facts
+
+
+def test_what_is_told_of_out_of_fold_scores_is_of_the_rows_that_were_held_out() -> None:
+    trained = train(TEXTS, LABELS, FOLDS, Dear(), {"flag": 0.7})
+    held = FOLDS < 2
+    told, labels = trained.out_of_fold, LABELS[held]
+    scores = sigmoid(trained.calibration["slope"] * trained.raw[held] + trained.calibration["offset"])
+    assert roc_auc_score(labels, scores) == pytest.approx(told["roc_auc"])
+    assert average_precision_score(labels, scores) == pytest.approx(told["pr_auc"])
+    assert best_f1_threshold(scores, labels) == pytest.approx(told["f1_threshold"])
 
 
 class Diverging(HashedLinearClassifier):
