@@ -175,7 +175,7 @@ def test_a_model_of_real_data_is_not_measured_by_one_of_the_sample() -> None:
 
 
 def test_rows_that_were_looked_at_too_often_prove_nothing_more() -> None:
-    found = receipt(*pair(candidate=1.5), test_touches=201)
+    found = receipt(*pair(candidate=1.5), test_touches=101)
     assert "inconclusive" == found.verdict
     assert "take new test rows" in found.reason
     assert "not applicable" == rule(receipt(*pair(), test_touches=None), "touches").verdict

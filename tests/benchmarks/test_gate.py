@@ -1,0 +1,57 @@
+"""The gate's simulation runs, and its table counts what it found."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from benchmarks.gate import ALIKE, GAINS, cell, main, table
+
+
+def test_the_quick_simulation_judges_every_gain_and_prints_a_line_a_size(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["--quick", "--processes", "1", "--json", str(tmp_path / "found.json")])
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [str(alike) for alike in ALIKE] == list(found)
+    for by_rows in found.values():
+        assert ["400"] == list(by_rows)
+        assert [6] * len(GAINS) == [sum(by_rows["400"][str(gain)].values()) for gain in GAINS]
+    said = capsys.readouterr().out
+    assert len(ALIKE) == said.count("| test rows | pairs | equal: promoted % |")
+    assert len(ALIKE) == said.count("| 400 | 6 / 6 | ")
+
+
+def test_the_share_promoted_is_told_with_its_standard_error() -> None:
+    found = Counter({"promote by rank": 15, "promote by calibration": 5, "inconclusive": 70, "refuse": 10})
+    assert "20.0 ± 4.0" == cell(found)
+    [_, _, line] = table({400: dict.fromkeys(GAINS, found)}).splitlines()
+    gains = " | ".join(["20.0 ± 4.0"] * 4)
+    assert f"| 400 | 100 / 100 | 20.0 ± 4.0 | 5 | 10.0 | {gains} |" == line
+
+
+def test_the_same_seed_gives_the_same_verdicts(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--quick", "--processes", "1"])
+    first = capsys.readouterr().out
+    main(["--quick", "--processes", "2"])
+    assert first == capsys.readouterr().out
+
+
+def test_two_candidates_that_are_correlated_by_label_are_measured(
+    capsys: pytest.CaptureFixture[str], sample_csv: Path
+) -> None:
+    main(["--correlation", str(sample_csv)])
+    kept, removed = capsys.readouterr().out.splitlines()
+    assert kept.startswith("kept: correlation 0.")
+    assert removed.startswith("removed: correlation 0.")
+
+
+@pytest.fixture
+def sample_csv(sample_rows: list[tuple[str, int]], tmp_path: Path) -> Path:
+    import csv
+
+    place = tmp_path / "comments.csv"
+    with place.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("body", "removed"), *sample_rows])
+    return place
