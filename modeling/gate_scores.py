@@ -10,6 +10,7 @@ from modeling.evidence import Mask, Rows
 from modeling.gate_rules import Rules
 from modeling.hashing import Floats
 from modeling.paired import (
+    BLOCK,
     Interval,
     Sampled,
     Statistic,
@@ -178,11 +179,14 @@ def _ece_by_chance(scores: Floats, rules: Rules) -> float:
     """What most perfectly calibrated scores stay below (consistency resampling: Bröcker and Smith 2007)."""
     random = np.random.default_rng(rules.bootstrap_seed)
     ranked = np.sort(scores)
-    starts = [rows[0] for rows in np.array_split(np.arange(len(scores)), BINS)]
-    drawn = [
-        np.abs(np.add.reduceat(ranked - (random.random(len(ranked)) < ranked), starts)).sum() / len(ranked)
-        for _ in range(CHANCE_DRAWS)
-    ]
+    starts = [rows[0] for rows in np.array_split(np.arange(len(ranked)), BINS)]
+    expected, drawn = np.add.reduceat(ranked, starts), np.empty(CHANCE_DRAWS)
+    block = max(1, BLOCK // len(ranked))
+    for first in range(0, CHANCE_DRAWS, block):
+        size = min(block, CHANCE_DRAWS - first)
+        labels = random.random((size, len(ranked))) < ranked
+        gaps = np.add.reduceat(labels, starts, axis=1, dtype=np.int64) - expected
+        drawn[first : first + size] = np.abs(gaps).sum(axis=1) / len(ranked)
     return float(np.quantile(drawn, rules.bootstrap_confidence))
 
 

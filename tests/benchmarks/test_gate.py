@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.gate import ALIKE, GAINS, cell, main, table
+from benchmarks.gate import GAINS, QUICK, cell, main, table
 
 
 def test_the_quick_simulation_judges_every_gain_and_prints_a_line_a_size(
@@ -14,21 +14,21 @@ def test_the_quick_simulation_judges_every_gain_and_prints_a_line_a_size(
 ) -> None:
     main(["--quick", "--processes", "1", "--json", str(tmp_path / "found.json")])
     found = json.loads((tmp_path / "found.json").read_text())
-    assert [str(alike) for alike in ALIKE] == list(found)
-    for by_rows in found.values():
-        assert ["400"] == list(by_rows)
-        assert [6] * len(GAINS) == [sum(by_rows["400"][str(gain)].values()) for gain in GAINS]
-    said = capsys.readouterr().out
-    assert len(ALIKE) == said.count("| test rows | pairs | equal: promoted % |")
-    assert len(ALIKE) == said.count("| 400 | 6 / 6 | ")
+    by_cell = {(one.pop("correlation"), one.pop("rows"), one.pop("gain")): sum(one.values()) for one in found}
+    assert {(*cell, gain): 6 for cell in QUICK for gain in GAINS} == by_cell
+    [head, _, *lines] = capsys.readouterr().out.splitlines()
+    assert head.startswith("| test rows | correlation | pairs, equal / each gain | equal: promoted % |")
+    assert [["400", "0.95", "6 / 6"], ["400", "0.75", "6 / 6"]] == [
+        line.strip("| ").split(" | ")[:3] for line in lines
+    ]
 
 
 def test_the_share_promoted_is_told_with_its_standard_error() -> None:
     found = Counter({"promote by rank": 15, "promote by calibration": 5, "inconclusive": 70, "refuse": 10})
     assert "20.0 ± 4.0" == cell(found)
-    [_, _, line] = table({400: dict.fromkeys(GAINS, found)}).splitlines()
+    [_, _, line] = table({(0.95, 400): dict.fromkeys(GAINS, found)}).splitlines()
     gains = " | ".join(["20.0 ± 4.0"] * 4)
-    assert f"| 400 | 100 / 100 | 20.0 ± 4.0 | 5 | 10.0 | {gains} |" == line
+    assert f"| 400 | 0.95 | 100 / 100 | 20.0 ± 4.0 | 5.0 | 10.0 | {gains} |" == line
 
 
 def test_the_same_seed_gives_the_same_verdicts(capsys: pytest.CaptureFixture[str]) -> None:

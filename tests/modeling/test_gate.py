@@ -32,12 +32,37 @@ def test_the_same_scores_are_inconclusive_and_keep_the_champion() -> None:
     assert (0.0, 0.0, 0.0, 1.0) == (better.value, better.low, better.high, better.share)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_another_draw_of_the_same_quality_is_inconclusive(seed: int) -> None:
+    candidate, champion = pair(seed=seed)
+    found = receipt(candidate, champion)
+    assert "inconclusive" == found.verdict
+    assert rule(found, "better").low < 0 < rule(found, "better").high
+    assert "On 1,400 rows nothing shows that it is better. It differs in ROC-AUC by " in found.reason
+
+
+def test_not_shown_to_be_no_worse_is_inconclusive_though_not_worse_either() -> None:
+    candidate, champion = pair(candidate=1.15, champion=1.2, rows=300)
+    found = rule(receipt(candidate, champion), "no_worse")
+    assert "unproven" == found.verdict
+    assert found.low <= -0.01 < found.value + 0.05
+    assert "these rows cannot rule out that it is worse by 0.01" == found.reason
+
+
 def test_a_worse_candidate_is_refused() -> None:
     found = receipt(*pair(candidate=1.2, champion=1.5))
     assert "refuse" == found.verdict
     assert 3 == found.exit_code
     assert "violated" == rule(found, "no_worse").verdict
     assert found.reason.startswith("Violated: ROC-AUC not worse: -0.0")
+
+
+def test_surely_worse_is_refused_also_where_it_is_worse_by_less_than_the_margin() -> None:
+    found = receipt(*pair(rows=3_000, candidate=1.15, alike=1.0))
+    no_worse = rule(found, "no_worse")
+    assert no_worse.low < -0.01 < no_worse.high < 0
+    assert "violated" == no_worse.verdict
+    assert "refuse" == found.verdict
 
 
 def test_the_champions_own_bundle_is_named_as_such() -> None:
@@ -69,6 +94,12 @@ def test_no_champion_yet_asks_for_more_than_chance_and_every_budget() -> None:
     assert "refuse" == receipt(replace(candidate, cpu_ms=51.0), None).verdict
 
 
+def test_a_first_candidate_that_may_be_above_chance_by_chance_is_refused() -> None:
+    found = rule(receipt(pair(rows=300, candidate=0.12, seed=2)[0], None), "above_chance")
+    assert found.low < 0.5 < found.value
+    assert "violated" == found.verdict
+
+
 def worse_on(name: str, one: Evidence, by: float) -> Evidence:
     """Scores of one slice that are mixed with noise; calibrated still, as it is the base rate's."""
     chosen, noise = one.slices[name], np.random.default_rng(5)
@@ -87,6 +118,34 @@ def test_a_worse_slice_refuses_a_better_average() -> None:
     assert "passed" == rule(spoiled, "better").verdict
     assert ["slice_questions"] == [one.name for one in spoiled.rules if one.verdict == "violated"]
     assert "slice questions: ROC-AUC not worse" in spoiled.reason
+
+
+def test_a_slice_that_is_worse_by_chance_refuses_nothing() -> None:
+    candidate, champion = pair(alike=0.5)
+    few = np.random.default_rng(29).permutation(1_400) < 250
+    found = rule(receipt(replace(candidate, slices={"few": few}), champion), "slice_few")
+    assert found.value < -0.03 < 0 < found.high
+    assert "passed" == found.verdict
+    assert "not worse than chance allows, on 250 rows" == found.reason
+
+
+def test_a_slice_that_is_worse_by_less_than_the_limit_refuses_nothing() -> None:
+    candidate, champion = pair(rows=20_000, candidate=1.16, alike=1.0)
+    found = rule(receipt(candidate, champion), "slice_questions")
+    assert -0.03 < found.value < found.high < 0
+    assert "passed" == found.verdict
+
+
+def test_many_slices_are_judged_by_wider_intervals() -> None:
+    candidate, champion = pair()
+    alone = rule(receipt(candidate, champion), "slice_questions")
+    random = np.random.default_rng(0)
+    others = {f"random_{number}": random.random(1_400) < 0.4 for number in range(8)}
+    among = rule(
+        receipt(replace(candidate, slices={**candidate.slices, **others}), champion), "slice_questions"
+    )
+    assert alone.value == among.value
+    assert among.high - among.low > 1.2 * (alone.high - alone.low)
 
 
 def test_small_slices_are_shown_and_not_judged() -> None:
