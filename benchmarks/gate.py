@@ -165,27 +165,23 @@ def table(found: Found) -> str:
 
 def correlation(path: Path | None) -> None:
     """Print how two real candidates' logits correlate within each label, out of fold."""
-    from sklearn.base import clone
-
-    from benchmarks.estimator import baseline
-    from modeling.candidates.hashed_linear import HashedLinearClassifier
+    from modeling.candidates.catalogue import build
     from modeling.data import read_comments
-    from modeling.ngrams import count_ngrams
+    from modeling.train import out_of_fold
 
     sample = sorted(Path(__file__).parent.parent.glob("workflow/sample/*.csv"))
     frame = read_comments([path] if path else sample).used
-    texts, labels, folds = (frame[name].to_numpy() for name in ("text", "label", "fold"))
-    counts, raw = count_ngrams(list(texts)), np.zeros((2, len(frame)))
-    for fold in np.unique(folds):
-        out = folds == fold
-        ours = HashedLinearClassifier().fit(counts.select(~out), labels[~out])
-        raw[0, out] = ours.decision_function(counts.select(out))
-        theirs = clone(baseline()).fit(texts[~out], labels[~out])
-        raw[1, out] = theirs.decision_function(texts[out])
-        print(f"fold {fold + 1} of {len(np.unique(folds))}", file=sys.stderr, flush=True)
+    labels, folds, raw = frame["label"].to_numpy(), frame["fold"].to_numpy(), []
+    for candidate in (build("hashed_linear", {}), build("tfidf", {"C": 4.0})):
+        rows = candidate.prepare(list(frame["text"]), _tell)
+        raw.append(out_of_fold(candidate, rows, labels, folds, _tell))
     for label, name in ((0, "kept"), (1, "removed")):
-        told = within(raw[:, labels == label], random=np.random.default_rng(0))
+        told = within(np.array(raw)[:, labels == label], random=np.random.default_rng(0))
         print(f"{name}: correlation {told} of {int((labels == label).sum()):,} rows")
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def within(raw: Floats, random: np.random.Generator) -> str:
