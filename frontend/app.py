@@ -6,8 +6,8 @@ import streamlit as st
 
 from frontend import markup, settings
 from frontend.exceptions import RoomUnavailableError, SettingsError
-from frontend.pages import about, chat, insight, panel
 from frontend.resources import Resources, open_resources
+from frontend.screens import about, chat, insight, panel
 
 
 @st.cache_resource(show_spinner=False, on_release=lambda resources: resources.close())
@@ -36,15 +36,14 @@ def main() -> None:
     def model() -> None:
         about.show(resources)
 
-    def versions() -> None:
+    def evidence() -> None:
         insight.show(resources)
 
-    # Addresses unlike the names of the files in pages/: Streamlit would take such a file for the page.
     page = st.navigation(
         [
             st.Page(room, title="Chat", icon=":material/forum:", url_path="room", default=True),
             st.Page(model, title="About this model", icon=":material/info:", url_path="model"),
-            st.Page(versions, title="Insight", icon=":material/insights:", url_path="versions"),
+            st.Page(evidence, title="Insight", icon=":material/insights:", url_path="insight"),
         ]
     )
     panel.show(resources)

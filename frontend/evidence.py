@@ -165,8 +165,9 @@ class Term(Shape):
     messages: Count = 0
     largest_change: Number
     mean_change: Number
+    mean_change_low: Number | None = None
+    mean_change_high: Number | None = None
     flip_rate: Share
-    flips: Count = 0
 
 
 class Counterfactual(Shape):
@@ -190,8 +191,14 @@ class Disguise(Shape):
 
 
 class Evasion(Shape):
-    """The evasion test."""
+    """The evasion test: of ``removed`` messages, those that had been caught are disguised.
 
+    Where no flag can fire, ``is_flag`` is false and ``threshold`` a score that stands in for its threshold.
+    """
+
+    removed: Count
+    threshold: Share
+    is_flag: bool
     kinds: tuple[Disguise, ...]
 
 

@@ -133,7 +133,10 @@ def evaluation(*, texts: bool = False) -> dict[str, Any]:
             "pairs": 640,
         },
         "evasion.json": {
-            "kinds": [_kind("leet", "leet (1d10t)"), _kind("zero_width", "zero-width characters")]
+            "removed": 359,
+            "threshold": 0.6,
+            "is_flag": True,
+            "kinds": [_kind("leet", "leet (1d10t)"), _kind("zero_width", "zero-width characters")],
         },
         "errors.json": {
             "texts": texts,
@@ -165,12 +168,14 @@ def _slice(name: str, title: str, rows: int, auc: float, *, small: bool) -> dict
 
 def _term(term: str, group: str, largest: float, mean: float) -> dict[str, Any]:
     sizes = {"templates": 20, "messages": 12, "flips": 1, "flip_rate": 1 / 32}
-    return {"term": term, "group": group, "largest_change": largest, "mean_change": mean, **sizes}
+    changes = {"largest_change": largest, "mean_change": mean}
+    interval = {"mean_change_low": mean - 0.01, "mean_change_high": mean + 0.01}
+    return {"term": term, "group": group, **changes, **interval, **sizes}
 
 
 def _kind(name: str, title: str) -> dict[str, Any]:
     recalls = {"recall_before": 0.31, "recall_after": 0.12}
-    return {"name": name, "title": title, "messages": 359, "mean_drop": figure(0.14), **recalls}
+    return {"name": name, "title": title, "messages": 110, "mean_drop": figure(0.14), **recalls}
 
 
 def _mistake(row: int, label: int, score: float, texts: bool) -> dict[str, Any]:  # noqa: FBT001

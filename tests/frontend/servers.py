@@ -209,11 +209,11 @@ class Process:
         self.log = log
         self.running: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, seconds: float = 60) -> None:
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(self.command, cwd=ROOT, stdout=log, stderr=log)
         try:
-            wait_for(lambda: responds(self.health), f"an answer of {self.health}")
+            wait_for(lambda: responds(self.health), f"an answer of {self.health}", seconds)
         except AssertionError as error:
             self.stop()
             raise AssertionError(f"{error}\n{self.log.read_text()[-2000:]}") from error

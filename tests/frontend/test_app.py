@@ -8,8 +8,8 @@ from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
 from frontend.messages import Author, Decision
-from frontend.pages.reader import COOKIE
 from frontend.room import Room
+from frontend.screens.reader import COOKIE
 from tests.frontend.servers import ROOT, Answer, StandIn, free_port
 from tests.frontend.test_client import PROBLEM
 

@@ -39,7 +39,7 @@ def chosen(
 
 def visit(section: str = "Versions", beside: tuple[int, ...] = ()) -> AppTest:
     page = AppTest.from_file(str(ROOT / "frontend/app.py"), default_timeout=30)
-    page._page_hash = calc_hash("versions")  # switch_page knows pages that are files only
+    page._page_hash = calc_hash("insight")  # switch_page knows pages that are files only
     page.run()
     if beside:
         page.multiselect(key="insight-beside").set_value(list(beside))

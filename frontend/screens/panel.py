@@ -8,8 +8,8 @@ from frontend import markup
 from frontend.exceptions import RoomUnavailableError
 from frontend.messages import Counts
 from frontend.names import MAX_NAME_CHARS
-from frontend.pages import reader
 from frontend.resources import Resources
+from frontend.screens import reader
 
 NAME_BOX: Final = "name_box"
 CLEARING: Final = "clearing"

@@ -9,10 +9,10 @@ import streamlit as st
 from frontend import markup
 from frontend.exceptions import EvidenceError, RegistryUnavailableError
 from frontend.experiments import Experiments
-from frontend.pages import insight_figures, insight_tests, insight_texts
-from frontend.pages.insight_parts import Chosen, sample
 from frontend.registry import Registry, Version
 from frontend.resources import Resources
+from frontend.screens import insight_figures, insight_tests, insight_texts
+from frontend.screens.insight_parts import Chosen, sample
 
 HEADING: Final = ("Insight", "What each version can do, how far to trust it, and what the gate said.")
 NO_ADDRESS: Final = (

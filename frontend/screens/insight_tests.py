@@ -6,10 +6,10 @@ import streamlit as st
 
 from frontend import evidence, intervals, tables
 from frontend.charts.shapes import Limit, Line
-from frontend.evidence import Figure
+from frontend.evidence import Figure, Term
 from frontend.experiments import about
-from frontend.pages import insight_parts as parts
-from frontend.pages.insight_parts import Chosen
+from frontend.screens import insight_parts as parts
+from frontend.screens.insight_parts import Chosen
 
 SLICED: Final = {
     "roc_auc": "ROC-AUC",
@@ -19,6 +19,9 @@ SLICED: Final = {
 # Under which name the same figure of all rows is known.
 OVERALL: Final = {"roc_auc": "roc_auc", "ece": "ece", "false_positive_rate": "kept_flagged"}
 INTERVAL: Final = "with 95 % interval"
+# Beside the groups of terms: those of any group whose score changes most.
+WORST: Final = "worst"
+MOST: Final = 10
 
 
 def slices(chosen: Chosen) -> None:
@@ -53,22 +56,31 @@ def counterfactual(chosen: Chosen) -> None:
     if found is None:
         parts.lacking(chosen, "evaluation/counterfactual.json")
         return
-    lines: list[Line] = []
-    for one in sorted(found.terms, key=lambda each: -abs(each.largest_change)):
-        tried = one.templates + one.messages
-        flips = intervals.told(intervals.of_share(one.flip_rate, tried))
-        note = f"the decision changes in {flips} of {tried:,} pairs"
-        lines += [
-            Line(one.term, "largest change", Figure(value=one.largest_change), tried, note=note),
-            Line(one.term, "mean change", Figure(value=one.mean_change), tried, note=note),
-        ]
+    groups = dict.fromkeys(one.group for one in found.terms)
+    group = parts.pick(
+        "Terms", {WORST: f"the {MOST} worst", **{name: name for name in groups}}, "insight-terms"
+    )
+    ranked = sorted(found.terms, key=lambda one: -abs(one.largest_change))
+    shown = ranked[:MOST] if group == WORST else [one for one in ranked if one.group == group]
     rate = intervals.told(intervals.of_share(found.flip_rate, found.pairs))
     said = (
         f"{parts.origin(chosen)}. n: pairs of texts, templates and real messages, that differ in this term "
         f"alone. The decision changes in {rate} (Wilson) of all {found.pairs:,} pairs. A largest change has "
         "no interval."
     )
-    parts.chart(forest(lines, ("change of the score",), references=[("no change", 0.0)]), said)
+    lines = [line for one in shown for line in _changes(one)]
+    unit = ("change of the score, the mean", INTERVAL)
+    parts.chart(forest(lines, unit, references=[("no change", 0.0)]), said)
+
+
+def _changes(one: Term) -> list[Line]:
+    pairs = one.templates + one.messages
+    note = f"the decision changes in {intervals.told(intervals.of_share(one.flip_rate, pairs))} of the pairs"
+    mean = Figure(value=one.mean_change, low=one.mean_change_low, high=one.mean_change_high)
+    return [
+        Line(one.term, "largest change", Figure(value=one.largest_change), pairs, note=note),
+        Line(one.term, "mean change", mean, pairs, note=note),
+    ]
 
 
 def evasion(chosen: Chosen) -> None:
@@ -80,15 +92,19 @@ def evasion(chosen: Chosen) -> None:
         parts.lacking(chosen, "evaluation/evasion.json")
         return
     drops = [Line(one.title, "drop", one.mean_drop, one.messages) for one in found.kinds]
-    said = f"{parts.origin(chosen)}. n: removed messages that were disguised."
+    where = "the flag's threshold" if found.is_flag else "a stand-in, for no flag can fire"
+    said = (
+        f"{parts.origin(chosen)}. n: removed messages that were caught from a score of {found.threshold:.2f} "
+        f"({where}), and then disguised."
+    )
     parts.chart(forest(drops, ("mean drop of the score", INTERVAL), references=[("no drop", 0.0)]), said)
     recalls = [
-        Line(one.title, state, intervals.of_share(share, one.messages), one.messages)
+        Line(one.title, state, intervals.of_share(share, found.removed), found.removed)
         for one in found.kinds
         for state, share in (("as written", one.recall_before), ("disguised", one.recall_after))
     ]
-    unit = ("recall", "(share of removed messages flagged)", INTERVAL)
-    parts.chart(forest(recalls, unit, domain=(0, 1)), f"{said} Intervals: Wilson.")
+    unit = ("recall", "(share of removed messages caught)", INTERVAL)
+    parts.chart(forest(recalls, unit, domain=(0, 1)), f"{parts.origin(chosen)}. Intervals: Wilson.")
 
 
 def audit(chosen: Chosen) -> None:

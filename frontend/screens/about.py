@@ -5,8 +5,8 @@ from typing import Final
 import streamlit as st
 
 from frontend import markup
-from frontend.pages import notices
 from frontend.resources import Resources
+from frontend.screens import notices
 
 SCORE: Final = """
 The **score** of a message is the probability that the moderators whose decisions this model learned

@@ -8,9 +8,9 @@ from frontend import evidence, markup, tables
 from frontend.client import Analysis, Explanation
 from frontend.exceptions import MessageRefusedError, ServiceUnavailableError
 from frontend.experiments import Receipt
-from frontend.pages import insight_parts as parts
-from frontend.pages.insight_parts import Chosen
 from frontend.receipts import tamed
+from frontend.screens import insight_parts as parts
+from frontend.screens.insight_parts import Chosen
 
 KINDS: Final = {
     "false_positives": "kept, and scored highest",

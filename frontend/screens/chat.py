@@ -8,8 +8,8 @@ from frontend import markup
 from frontend.delivery import Returned
 from frontend.exceptions import RoomUnavailableError
 from frontend.messages import Author
-from frontend.pages import notices, reader
 from frontend.resources import Resources
+from frontend.screens import notices, reader
 from frontend.view import View, view
 
 COMPOSER: Final = "composer"

@@ -8,8 +8,8 @@ from frontend import evidence, tables
 from frontend.charts.shapes import MEASURES, Curve, Line, measured, nearest
 from frontend.evidence import Curves, Figure
 from frontend.experiments import Row, about, thresholds
-from frontend.pages import insight_parts as parts
-from frontend.pages.insight_parts import Chosen
+from frontend.screens import insight_parts as parts
+from frontend.screens.insight_parts import Chosen
 
 AREAS: Final = {
     "roc_auc": "ROC-AUC",
