@@ -1,24 +1,20 @@
 """The step that looks for leaks before anything is trained: can artefacts alone predict the label?"""
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from workflow.exceptions import AuditError, SettingsError
+from workflow.audited import seen
+from workflow.exceptions import AuditError
 from workflow.leak_limits import LeakLimits
 from workflow.steps import Say, labelled, read_json, read_part, write_json
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Sequence
 
-    from modeling.hashing import Floats
-    from modeling.leakage import Columns, Judged, Seen
+    from modeling.leakage import Judged, Seen
 
-ROW: Final = "row"
-# A column of whole numbers of which at least this share is distinct numbers the rows.
-DISTINCT: Final = 0.5
 SWITCH: Final = "set [preprocess] clean = true in pipeline.toml"
 COLUMNS: Final = "take the column out of [inputs] columns in leakage.toml"
 OTHERS: Final = (
@@ -46,26 +42,24 @@ def audit(
         SettingsError: a column that is let in does not exist.
 
     """
-    from modeling.data import Columns, read_raw
     from modeling.leak_picture import draw
     from modeling.leakage import audit as judge
 
     manifest = read_json(comments / "manifest.json")
-    say = labelled(say, manifest)
+    say, cleaned = labelled(say, manifest), manifest["cleaned"]
     paths = [raw / "files" / name for name in manifest["data"]["files"]]
-    read = read_raw(paths, Columns(text_column, label_column), max_text_chars)
-    seen = _seen(read.rows, read.others, read_part(comments / "learning.csv"), limits.columns)
-    judged = judge(seen, limits.groups)
-    facts = _facts(judged, seen, limits, cleaned=manifest["cleaned"])
+    rows = seen(paths, comments, (text_column, label_column), max_text_chars, limits.columns)
+    judged = judge(rows, limits.groups)
+    facts = _facts(judged, rows, limits, cleaned=cleaned) | {"near_duplicates": _near_duplicates(comments)}
     write_json(audit / "audit.json", facts)
     draw(audit / "leakage.png", judged, _caption(manifest, facts))
-    for each in judged:
-        say(_line(each))
+    for line in (*map(_line, judged), _near_line(facts["near_duplicates"])):
+        say(line)
     shutil.rmtree(failed_audits, ignore_errors=True)
     if facts["status"] == "failed":
         shutil.copytree(audit, failed_audits)
         raise AuditError(
-            f"leak audit of {manifest['data']['name']}: {_failures(judged, cleaned=manifest['cleaned'])}; "
+            f"leak audit of {manifest['data']['name']}: {_failures(judged, cleaned=cleaned)}; "
             f"figures and picture: {failed_audits}"
         )
     say(outcome(facts))
@@ -90,67 +84,16 @@ def outcome(facts: dict[str, Any]) -> str:
     return f"leak audit {facts['status']} ({facts['rows']:,} learning rows{cleaned}): {'; '.join(parts)}"
 
 
-def _seen(
-    rows: "pd.DataFrame", others: "pd.DataFrame", learning: "pd.DataFrame", let_in: Sequence[str]
-) -> "Seen":
-    from modeling.leakage import Seen
-
-    place = learning["row"].to_numpy() - 1
-    numbers = {ROW: rows["row"].to_numpy(dtype=float)[place]}
-    columns: dict[str, Floats] = {}
-    for name in others.columns:
-        values, numbers_rows = _values(others[name])
-        (numbers if numbers_rows else columns)[str(name)] = values[place]
-    for name in let_in:
-        if name not in {**numbers, **columns}:
-            have = ", ".join([*numbers, *columns])
-            raise SettingsError(
-                f"CHATMOD_LEAKAGE: [inputs] columns={list(let_in)!r}: {name!r} is no column of the comments "
-                f"beside text and label: use {have}"
-            )
-    # "row" means any row number: a shuffled file's own numbers still tell how it was sorted before.
-    seen_numbers = {name: each for name, each in numbers.items() if {name, ROW} & set(let_in)}
-    seen_columns = {name: each for name, each in columns.items() if name in let_in}
-    by_group: dict[str, Columns] = {
-        "row_number": {"before": numbers, "after": seen_numbers},
-        "columns": {"before": columns, "after": seen_columns},
-    }
-    return Seen(
-        keys=list(learning["key"]),
-        labels=learning["label"].to_numpy(),
-        folds=learning["fold"].to_numpy(),
-        before=list(rows["raw"].to_numpy()[place]),
-        after=list(learning["text"]),
-        columns=by_group,
-    )
-
-
-def _values(column: "pd.Series[str]") -> "tuple[Floats, bool]":
-    """A column's values as numbers in their order, and whether they number the rows."""
-    import numpy as np
-    import pandas as pd
-
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    if not np.isfinite(numbers).all():
-        numbers = np.unique(column.fillna("").astype(str), return_inverse=True)[1].astype(float)
-        return numbers, False
-    ranks = np.unique(numbers, return_inverse=True)[1].astype(float)
-    is_number = bool((numbers == np.floor(numbers)).all()) and ranks.max(initial=0) + 1 >= DISTINCT * len(
-        ranks
-    )
-    return ranks, is_number
-
-
-def _facts(judged: "Sequence[Judged]", seen: "Seen", limits: LeakLimits, *, cleaned: bool) -> dict[str, Any]:
+def _facts(judged: "Sequence[Judged]", rows: "Seen", limits: LeakLimits, *, cleaned: bool) -> dict[str, Any]:
     from modeling.leakage import MOST_ROWS
     from modeling.split import FOLDS
 
     return {
         "status": "failed" if any(each.failed for each in judged) else "passed",
         "part": "learning",
-        "rows": min(len(seen.keys), MOST_ROWS),
-        "rows_of": len(seen.keys),
-        "removed": int(seen.labels.sum()),
+        "rows": min(len(rows.keys), MOST_ROWS),
+        "rows_of": len(rows.keys),
+        "removed": int(rows.labels.sum()),
         "folds": FOLDS,
         "cleaned": cleaned,
         "columns": list(limits.columns),
@@ -185,6 +128,25 @@ def _failures(judged: "Sequence[Judged]", *, cleaned: bool) -> str:
     if not all(of_columns):
         remedies.append(OTHERS if cleaned else SWITCH)
     return f"{named}: {' and '.join(remedies)}"
+
+
+def _near_duplicates(comments: Path) -> dict[str, Any]:
+    """How many texts of the test part a model has nearly seen; their labels are not looked at."""
+    from modeling.near import NEAR, SHINGLE, near_any
+
+    learning, test = (list(read_part(comments / f"{part}.csv")["text"]) for part in ("learning", "test"))
+    near = int(near_any(test, learning).sum())
+    return {
+        "near": near,
+        "rows": len(test),
+        "learning_rows": len(learning),
+        "overlap": NEAR,
+        "shingle": SHINGLE,
+    }
+
+
+def _near_line(found: dict[str, Any]) -> str:
+    return f"near duplicates: {found['near']:,} of {found['rows']:,} test rows are nearly a learning row"
 
 
 def _line(judged: "Judged") -> str:

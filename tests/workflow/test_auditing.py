@@ -291,3 +291,28 @@ def test_texts_that_are_not_cleaned_reach_the_trainer_whole(tmp_path: Path, home
         run_step(step_named(name), settings.workdir, settings, str)
     parts = [read_part(settings.workdir / "comments" / f"{part}.csv") for part in ("learning", "test")]
     assert {text for text, _ in [*make_rows(200), *odd]} == {text for part in parts for text in part["text"]}
+
+
+def test_test_rows_that_a_model_has_nearly_seen_are_counted(
+    trained: Home, tmp_path: Path, home: Path
+) -> None:
+    long = "the reported effect is large, but the control group was small and nobody has repeated it, case {}"
+    copies = [(long.format(number), number % 2) for number in range(40)]
+    data = write(tmp_path / "copies.csv", ("text", "removed"), [*make_rows(200), *copies])
+    said = audited(Settings(data=data, home=home))
+    test = read_part(home / "work" / "comments" / "test.csv")["text"]
+    found = read_json(home / "work" / "audit" / "audit.json")["near_duplicates"]
+    assert (len(test), 0.8) == (found["rows"], found["overlap"])
+    assert test.str.startswith("the reported").sum() <= found["near"] < len(test)
+    assert f"near duplicates: {found['near']} of {len(test)} test rows are nearly a learning row" in said
+
+
+def test_a_column_of_numbers_with_gaps_and_one_called_row_are_understood(tmp_path: Path, home: Path) -> None:
+    ordered = sorted(make_rows(400), key=lambda row: row[1])
+    rows = sorted(
+        (text, label, "" if number % 9 == 0 else number) for number, (text, label) in enumerate(ordered)
+    )
+    data = write(tmp_path / "gaps.csv", ("text", "removed", "row"), rows)
+    settings = Settings(data=data, home=home)
+    assert "row_number" in failure(replace(settings, leakage=letting_in(tmp_path, "row")))
+    assert ["row", "row of the file"] == groups(home / "audit-failed")["row_number"]["features"]
