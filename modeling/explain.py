@@ -1,9 +1,11 @@
-"""Why the hashed linear model scores a text as it does: its logit, shared out over the text's own characters.
+"""Why the hashed linear model scores a text as it does: its logit, shared out over text and style.
 
 Every n-gram's part of the logit is split equally over its occurrences, and an occurrence's over the
-characters that it covers. Knows no HTTP and no sentence.
+characters that it covers; what a feature of style adds belongs to the text as a whole. Knows no HTTP and no
+sentence.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -22,6 +24,7 @@ from modeling.hashing import (
     ngram_slots,
     word_places,
 )
+from modeling.style import FEATURES
 
 # U+0130 becomes two code points in lower case; every other character stays one
 _WIDENS: Final = "\u0130"
@@ -35,13 +38,24 @@ class Token(NamedTuple):
     contribution: float
 
 
+class Trait(NamedTuple):
+    """A feature of how the text is written, by its name in `modeling.style`."""
+
+    name: str
+    contribution: float
+
+
 @dataclass(frozen=True)
 class Explanation:
-    """A logit; its intercept and its tokens' contributions add up to it."""
+    """A logit; its intercept and the contributions of its tokens and style add up to it.
+
+    A model that knows no style has an empty ``style``.
+    """
 
     logit: float
     intercept: float
     tokens: list[Token]
+    style: list[Trait]
 
 
 def explain(message: str, weights: Weights, cuts: Sequence[int] = ()) -> Explanation:
@@ -54,8 +68,16 @@ def explain(message: str, weights: Weights, cuts: Sequence[int] = ()) -> Explana
     served, reading = max(read, key=lambda one: one[0])
     firsts, owners = _tokens(reading, cuts)
     parts: Floats = np.bincount(owners, _shares(reading.text, weights)).astype(np.float64)
-    exact = _without_rounding(parts, served - weights.intercept)
-    return Explanation(served, weights.intercept, _placed(reading, firsts, exact, len(message)))
+    style = _style(reading.text, weights)
+    told = math.fsum([weights.intercept, *(trait.contribution for trait in style)])
+    exact = _without_rounding(parts, served - told)
+    return Explanation(served, weights.intercept, _placed(reading, firsts, exact, len(message)), style)
+
+
+def _style(text: str, weights: Weights) -> list[Trait]:
+    if weights.style is None:
+        return []
+    return [*map(Trait, FEATURES, weights.style.contributions(text).tolist())]
 
 
 def _tokens(reading: Aligned, cuts: Sequence[int]) -> tuple[Counts, Counts]:

@@ -14,6 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from modeling.style import StyleWeights
+
 BITS: Final = 20
 SLOTS: Final = 1 << BITS
 CHAR_NGRAMS: Final = (2, 3, 4, 5)
@@ -143,11 +145,13 @@ class Weights:
         table: by slot, idf (0 where no learning row had the slot) and coefficient (idf and calibration
             included), shape (SLOTS, 2), float32: side by side, so that a slot costs one look into memory.
         intercept: calibration included.
+        style: what the way of writing adds; None where the model was trained without.
 
     """
 
     table: npt.NDArray[np.float32]
     intercept: float
+    style: StyleWeights | None = None
 
     @cached_property
     def pairs(self) -> npt.NDArray[np.complex64]:
@@ -158,14 +162,15 @@ class Weights:
 def logit(text: str, weights: Weights) -> float:
     """The calibrated logit of a cleaned text.
 
-    A feature is ``(1 + ln count) * idf``, a text's features are scaled to length 1.
+    An n-gram's feature is ``(1 + ln count) * idf``, a text's are scaled to length 1; style comes on top.
     """
     slots, counts = ngram_counts(text)
     frequencies = SUBLINEAR.take(counts, mode="clip")
     known = weights.pairs.take(slots)
     features = frequencies * known.real
     length = float(features @ features) ** 0.5
-    return float(frequencies @ known.imag) / (length or 1.0) + weights.intercept
+    ngrams = float(frequencies @ known.imag) / (length or 1.0) + weights.intercept
+    return ngrams if weights.style is None else ngrams + float(weights.style.contributions(text).sum())
 
 
 def logits(texts: Sequence[str], weights: Weights) -> Floats:

@@ -13,9 +13,12 @@ from modeling.exceptions import BundleError
 from modeling.explain import Explanation, explain
 from modeling.hashing import SLOTS, Weights, logit, sigmoid
 from modeling.policy import ATTRIBUTE
+from modeling.style import FEATURES, StyleWeights
 from modeling.text import readings
 
 _SHAPES: Final = {"table": [SLOTS, 2], "intercept": [1]}
+# Bundles of before style was known have no such tensor, and none of its names.
+_STYLE: Final = "style"
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _LENGTH_BYTES: Final = 8
 
@@ -40,12 +43,15 @@ class HashedLinearScorer:
 
 def to_bytes(weights: Weights) -> bytes:
     """The weights as a safetensors file: the same weights give the same bytes."""
-    return save(
-        {
-            "table": weights.table,
-            "intercept": np.array([weights.intercept], dtype=np.float64),
-        }
-    )
+    tensors: dict[str, npt.NDArray[Any]] = {
+        "table": weights.table,
+        "intercept": np.array([weights.intercept], dtype=np.float64),
+    }
+    if weights.style is None:
+        return save(tensors)
+    style = weights.style
+    tensors[_STYLE] = np.stack([style.mean, style.scale, style.coefficients])
+    return save(tensors, {_STYLE: " ".join(FEATURES)})
 
 
 def load(directory: Path, passport: Mapping[str, Any]) -> HashedLinearScorer:  # noqa: ARG001
@@ -66,16 +72,26 @@ def weights_of(path: Path) -> Weights:
 
     """
     try:
-        tensors = _mapped(path)
+        tensors, told = _mapped(path)
         shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{path}: cannot be read ({error}): fetch the bundle again") from error
+    style = shapes.pop(_STYLE, None)
     if shapes != _SHAPES:
         raise BundleError(f"{path}: tensors {shapes} are not {_SHAPES}: fetch a bundle of this version")
-    return Weights(tensors["table"], float(tensors["intercept"][0]))
+    table, intercept = tensors["table"], float(tensors["intercept"][0])
+    if style is None:
+        return Weights(table, intercept)
+    if style != [3, len(FEATURES)] or told.get(_STYLE) != " ".join(FEATURES):
+        raise BundleError(
+            f"{path}: {_STYLE} of shape {style} has other features than this version's {len(FEATURES)}: "
+            "serve it with the version that trained it, or train again"
+        )
+    return Weights(table, intercept, StyleWeights(*np.array(tensors[_STYLE])))
 
 
-def _mapped(path: Path) -> dict[str, npt.NDArray[Any]]:
+def _mapped(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
+    """The tensors by name, and what the file says of them."""
     # The safetensors package copies tensors into each process; the format is a length, a JSON header
     # and plain data (https://huggingface.co/docs/safetensors), so mapping it takes these few lines.
     # As a plain array of the same pages: a memmap's own indexing runs Python code for each look.
@@ -83,11 +99,11 @@ def _mapped(path: Path) -> dict[str, npt.NDArray[Any]]:
     length = int.from_bytes(data[:_LENGTH_BYTES].tobytes(), "little")
     start = _LENGTH_BYTES + length
     header = json.loads(data[_LENGTH_BYTES:start].tobytes())
-    header.pop("__metadata__", None)
+    told = header.pop("__metadata__", {})
     tensors = {}
     for name, entry in header.items():
         first, last = entry["data_offsets"]
         tensors[name] = (
             data[start + first : start + last].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
         )
-    return tensors
+    return tensors, told

@@ -60,6 +60,9 @@ def _is_number(value: object) -> bool:
 FAMILIES: Final[Mapping[str, Mapping[str, Parameter]]] = {
     "hashed_linear": {
         "C": number(1 / LARGEST),
+        "style": switch(),
+        "style_C": number(1 / LARGEST),
+        "idf_power": number(0.0, 4.0),
         "tol": number(1e-12, 1.0),
         "max_iter": whole(1),
     },

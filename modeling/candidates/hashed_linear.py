@@ -1,4 +1,4 @@
-"""The fast candidate: logistic regression on hashed character and word n-grams."""
+"""The fast candidate: logistic regression on hashed character and word n-grams and on style."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Self
@@ -14,13 +14,16 @@ from threadpoolctl import threadpool_limits
 from modeling import scorer
 from modeling.bundle import WEIGHTS
 from modeling.candidates.interface import Progress
+from modeling.candidates.styled import StyledCounts, styled_counts
 from modeling.hashing import SLOTS, Floats, Weights, sigmoid
-from modeling.ngrams import NgramCounts, count_ngrams
+from modeling.ngrams import NgramCounts
 from modeling.split import FOLDS
+from modeling.style import StyleWeights
 
 # Corrections that L-BFGS keeps: more of them cost time a step and saved no steps here.
 HISTORY = 5
 Loss = Callable[[Floats], tuple[float, Floats]]
+Data = Sequence[str] | StyledCounts
 
 
 def build(params: dict[str, Any]) -> "HashedLinearClassifier":
@@ -29,13 +32,16 @@ def build(params: dict[str, Any]) -> "HashedLinearClassifier":
 
 
 class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
-    """L2-regularised logistic regression on sublinear, idf-weighted, hashed n-gram counts.
+    """L2-regularised logistic regression on sublinear, idf-weighted, hashed n-gram counts and style.
 
     Minimises the mean log loss plus ``|w|² / (2 C n)``, as scikit-learn's ``LogisticRegression``
     does, by L-BFGS, over counts that are never expanded to floats as a whole.
 
     Args:
-        C: inverse strength of the regularisation.
+        C: inverse strength of the regularisation of n-grams.
+        style: whether the features of `modeling.style` are fitted beside the n-grams.
+        style_C: the same strength for those features, in standard deviations: they are few, and real.
+        idf_power: exponent of the idf; above 1, frequent n-grams count for less.
         tol: largest component of the gradient at which the fit ends.
         max_iter: most L-BFGS iterations.
 
@@ -45,63 +51,70 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
     requires: Final[tuple[str, ...]] = ()
     calibration_folds: Final = FOLDS
 
-    def __init__(self, C: float = 1.0, tol: float = 1e-4, max_iter: int = 300) -> None:  # noqa: N803
+    def __init__(
+        self,
+        C: float = 2.0,  # noqa: N803
+        *,
+        style: bool = True,
+        style_C: float = 1e-3,  # noqa: N803
+        idf_power: float = 1.5,
+        tol: float = 1e-4,
+        max_iter: int = 300,
+    ) -> None:
         self.C = C
+        self.style = style
+        self.style_C = style_C
+        self.idf_power = idf_power
         self.tol = tol
         self.max_iter = max_iter
 
-    def prepare(self, texts: Sequence[str], progress: Progress = lambda _: None) -> NgramCounts:
-        """The texts' n-gram counts, which all folds share."""
-        counts = count_ngrams(texts, progress)
-        progress(f"{len(counts):,} rows, {len(counts.slots):,} n-gram counts")
-        return counts
+    def prepare(self, texts: Sequence[str], progress: Progress = lambda _: None) -> StyledCounts:
+        """The texts' n-gram counts and style, which all folds share."""
+        rows = styled_counts(texts, with_style=self.style, progress=progress)
+        progress(f"{len(rows):,} rows, {len(rows.counts.slots):,} n-gram counts")
+        return rows
 
-    def fit(self, X: Sequence[str] | NgramCounts, y: npt.ArrayLike) -> Self:  # noqa: N803
-        """Fit on cleaned texts, or on their counts, with one label each.
+    def fit(self, X: Data, y: npt.ArrayLike) -> Self:  # noqa: N803
+        """Fit on cleaned texts, or on their counts and style, with one label each.
 
         Raises:
             ValueError: lengths differ, labels are not of two classes, or C is not positive.
 
         """
-        counts, targets = _as_counts(X), self._encode(y)
-        if len(counts) != len(targets):
-            raise ValueError(f"X has {len(counts)} rows and y {len(targets)}: give one label a row")
-        if not self.C > 0:
-            raise ValueError(f"C={self.C!r} must be positive")
-        rows = len(counts)
-        self.idf_ = _idf(counts)
-        inverse_lengths = _inverse_lengths(counts, self.idf_)
+        data, targets = self._rows(X), self._encode(y)
+        if len(data) != len(targets):
+            raise ValueError(f"X has {len(data)} rows and y {len(targets)}: give one label a row")
+        for name in ("C", "style_C"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}={getattr(self, name)!r} must be positive")
+        self.idf_ = _idf(data.counts, self.idf_power)
+        self.style_mean_, self.style_scale_ = data.spread()
         seen = np.flatnonzero(self.idf_)
-        idf = self.idf_[seen].astype(np.float64)
-
-        def loss(point: Floats) -> tuple[float, Floats]:
-            weights, intercept = point[:-1], point[-1]
-            raw = counts.times(_spread(weights * idf, seen)) * inverse_lengths + intercept
-            residual = (sigmoid(raw) - targets) / rows
-            gradient = np.empty_like(point)
-            gradient[:-1] = counts.transposed_times(residual * inverse_lengths)[seen] * idf
-            gradient[:-1] += weights / (self.C * rows)
-            gradient[-1] = residual.sum()
-            penalty = weights @ weights / (2 * self.C * rows)
-            return float(np.mean(np.logaddexp(0.0, raw) - targets * raw) + penalty), gradient
-
-        point, self.n_iter_ = _minimise(loss, len(seen) + 1, self.tol, self.max_iter)
-        self.coef_, self.intercept_ = _spread(point[:-1], seen), float(point[-1])
+        # scaled, so that one penalty on all weights is C's on n-grams and style_C's on features
+        features = data.standardised(self.style_mean_, self.style_scale_)
+        unit = float(np.sqrt(self.style_C / self.C))
+        features *= unit
+        loss = _loss(data.counts, self.idf_, features, targets, self.C)
+        point, self.n_iter_ = _minimise(loss, len(seen) + features.shape[1] + 1, self.tol, self.max_iter)
+        self.coef_, self.intercept_ = _spread(point[: len(seen)], seen), float(point[-1])
+        self.style_coef_ = point[len(seen) : -1] * unit
         return self
 
-    def decision_function(self, X: Sequence[str] | NgramCounts) -> Floats:  # noqa: N803
+    def decision_function(self, X: Data) -> Floats:  # noqa: N803
         """The logit of the second class, shape (rows,)."""
         check_is_fitted(self)
-        counts = _as_counts(X)
-        raw = counts.times((self.coef_ * self.idf_).astype(np.float32))
-        return np.asarray(raw * _inverse_lengths(counts, self.idf_) + self.intercept_)
+        data = self._rows(X)
+        raw = data.counts.times((self.coef_ * self.idf_).astype(np.float32))
+        raw *= _inverse_lengths(data.counts, self.idf_)
+        features = data.standardised(self.style_mean_, self.style_scale_)
+        return np.asarray(raw + features @ self.style_coef_ + self.intercept_)
 
-    def predict_proba(self, X: Sequence[str] | NgramCounts) -> Floats:  # noqa: N803
+    def predict_proba(self, X: Data) -> Floats:  # noqa: N803
         """The probability of each class, shape (rows, 2)."""
         second = sigmoid(self.decision_function(X))
         return np.column_stack((1 - second, second))
 
-    def predict(self, X: Sequence[str] | NgramCounts) -> npt.NDArray[Any]:  # noqa: N803
+    def predict(self, X: Data) -> npt.NDArray[Any]:  # noqa: N803
         """The likelier class, shape (rows,)."""
         check_is_fitted(self)
         return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
@@ -110,7 +123,8 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
         """What the service needs; the calibrated logit is ``slope * logit + offset``."""
         check_is_fitted(self)
         table = np.column_stack((self.idf_, self.coef_ * self.idf_ * slope)).astype(np.float32)
-        return Weights(table, self.intercept_ * slope + offset)
+        style = StyleWeights(self.style_mean_, self.style_scale_, self.style_coef_ * slope)
+        return Weights(table, self.intercept_ * slope + offset, style if self.style else None)
 
     def files(self, slope: float, offset: float) -> Mapping[str, bytes]:
         """The weights as safetensors, calibration included."""
@@ -119,6 +133,9 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
     def facts(self) -> Mapping[str, Any]:
         """How long the fit took, in L-BFGS iterations."""
         return {"iterations": self.n_iter_}
+
+    def _rows(self, rows: Data) -> StyledCounts:
+        return rows if isinstance(rows, StyledCounts) else styled_counts(rows, with_style=self.style)
 
     def _encode(self, y: npt.ArrayLike) -> Floats:
         labels = np.asarray(y)
@@ -136,6 +153,28 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.classifier_tags.multi_class = False
         return tags
+
+
+def _loss(
+    counts: NgramCounts, all_idf: npt.NDArray[np.float32], features: Floats, targets: Floats, strength: float
+) -> Loss:
+    """Mean log loss and penalty with their gradient, of weights of seen slots, of features, and intercept."""
+    rows, seen = len(targets), np.flatnonzero(all_idf)
+    inverse_lengths, idf = _inverse_lengths(counts, all_idf), all_idf[seen].astype(np.float64)
+
+    def loss(point: Floats) -> tuple[float, Floats]:
+        ngrams, style, weights = point[: len(seen)], point[len(seen) : -1], point[:-1]
+        raw = counts.times(_spread(ngrams * idf, seen)) * inverse_lengths + features @ style + point[-1]
+        residual = (sigmoid(raw) - targets) / rows
+        gradient = np.empty_like(point)
+        gradient[: len(seen)] = counts.transposed_times(residual * inverse_lengths)[seen] * idf
+        gradient[len(seen) : -1] = residual @ features
+        gradient[:-1] += weights / (strength * rows)
+        gradient[-1] = residual.sum()
+        penalty = weights @ weights / (2 * strength * rows)
+        return float(np.mean(np.logaddexp(0.0, raw) - targets * raw) + penalty), gradient
+
+    return loss
 
 
 def _minimise(loss: Loss, size: int, tol: float, max_iter: int) -> tuple[Floats, int]:
@@ -156,9 +195,9 @@ def _minimise(loss: Loss, size: int, tol: float, max_iter: int) -> tuple[Floats,
     return found.x, int(found.nit)
 
 
-def _idf(counts: NgramCounts) -> npt.NDArray[np.float32]:
+def _idf(counts: NgramCounts, power: float) -> npt.NDArray[np.float32]:
     frequencies = counts.document_frequencies()
-    idf = np.log((1 + len(counts)) / (1 + frequencies)) + 1
+    idf = (np.log((1 + len(counts)) / (1 + frequencies)) + 1) ** power
     return np.where(frequencies > 0, idf, 0).astype(np.float32)
 
 
@@ -171,7 +210,3 @@ def _spread(values: Floats, slots: npt.NDArray[np.intp]) -> npt.NDArray[np.float
 def _inverse_lengths(counts: NgramCounts, idf: npt.NDArray[np.float32]) -> Floats:
     lengths = counts.lengths(idf)
     return np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-
-
-def _as_counts(rows: Sequence[str] | NgramCounts) -> NgramCounts:
-    return rows if isinstance(rows, NgramCounts) else count_ngrams(rows)

@@ -1,0 +1,245 @@
+"""How a text is written, as a few numbers: length, case, punctuation, persons. Knows no label and no weight.
+
+Read off the cleaned text alone, and off nothing that could tell how its source encoded it: no entities,
+no line ends, no count of characters outside ASCII. Features of this kind: Cheng et al. 2015, "Antisocial
+Behavior in Online Discussion Communities"; Nobata et al. 2016, "Abusive Language Detection".
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from math import log1p
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+_WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_LINK: Final = re.compile(r"https?://|www\.|\b[a-z0-9-]+\.(?:com|org|net|edu|gov|io|co\.uk)\b")
+_STRETCHED: Final = re.compile(r"([a-z])\1\1")
+_SENTENCE: Final = re.compile(r"[.!?]+(?=[\s\"')\]]|$)")
+_NUMBER: Final = re.compile(r"\d+")
+_CAPITALS: Final = bytes(range(ord("A"), ord("Z") + 1))
+_LETTERS: Final = _CAPITALS + _CAPITALS.lower()
+_SHOUTED: Final = re.compile(r"\b[A-Z]{2,}\b")
+_CAPITALISED: Final = re.compile(r"\b[A-Z]")
+_OTHER_SIGNS: Final = b"~^=$@+>"
+LONG, SHORT = 8, 3  # characters of a word
+
+_CLASSES: Final = {
+    "first_person": "i me my mine myself i'm i've i'd i'll im ive",
+    "first_plural": "we us our ours ourselves we're we've we'd we'll",
+    "second_person": "you your yours yourself yourselves you're you've you'd you'll ya u ur youre",
+    "third_person": "he she him her his hers himself herself they them their theirs they're he's she's",
+    "profanity": (
+        "ass asses asshole assholes bastard bastards bitch bitches bitching bollocks bullshit crap crappy "
+        "cunt cunts damn damned dick dicks dickhead dumbass fuck fucked fucker fuckers fuckin fucking "
+        "fucks goddamn hell horseshit jackass motherfucker motherfucking piss pissed prick pricks shit "
+        "shits shitty shitting slut sluts tits twat wank wanker whore whores wtf bs cock cocks fap jizz "
+        "dildo boobs penis pussy"
+    ),
+    "insult": (
+        "idiot idiots idiotic moron morons moronic stupid stupidity dumb retard retarded retards loser "
+        "losers pathetic ignorant clown clowns fool fools trash scum disgusting braindead imbecile "
+        "imbeciles liar liars"
+    ),
+    "laughter": "lol lmao rofl haha hahaha hahahaha hehe lmfao xd ha heh lulz",
+    "negation": (
+        "not no never none nothing nobody nor neither cannot can't don't doesn't didn't won't isn't "
+        "aren't wasn't weren't wouldn't shouldn't couldn't haven't hasn't hadn't ain't"
+    ),
+    "question_word": "what why how who when where which whose whom",
+    "hedge": (
+        "maybe perhaps probably possibly might could seems seem apparently likely guess suppose "
+        "presumably may would should"
+    ),
+    "connective": (
+        "however therefore although though because since while whereas thus hence moreover furthermore "
+        "nevertheless unless whether if but"
+    ),
+    "politeness": "thanks thank please sorry appreciate grateful welcome kudos congratulations congrats",
+}
+_CLASS_OF: Final = {word: name for name, words in _CLASSES.items() for word in words.split()}
+_QUESTIONS: Final = (
+    "what why how who when where which whose is are am was were do does did can could will would should has "
+    "have isn't aren't don't doesn't didn't can't couldn't won't wouldn't shouldn't wait so any anyone"
+)
+_ASKING: Final = frozenset(_QUESTIONS.split())
+# Typographic marks count as those of a typewriter: which of the two a source kept says nothing of style.
+_PLAIN: Final = str.maketrans(
+    {
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u2026": "...",
+        "\u2013": "-",
+        "\u2014": "-",
+    }
+)
+
+# What the numbers of `style` are, in their order. A bundle names those that it was trained with: whoever
+# changes what one means gives it another name, so that older bundles are refused and not misread.
+FEATURES: Final = (
+    "length",
+    "words",
+    "word_length",
+    "longest_word",
+    "sentences",
+    "sentence_words",
+    "distinct_words",
+    "distinct_share",
+    "long_words",
+    "short_words",
+    "capitals",
+    "shouted_words",
+    "capitalised_words",
+    "starts_in_lower_case",
+    "exclamations",
+    "questions",
+    "ellipses",
+    "commas",
+    "full_stops",
+    "colons",
+    "brackets",
+    "quotes",
+    "dashes",
+    "slashes",
+    "stars",
+    "apostrophes",
+    "other_signs",
+    "links",
+    "numbers",
+    "digits",
+    "per_cents",
+    "stretched_letters",
+    "asks_at_first",
+    "ends_in_question",
+    "ends_in_exclamation",
+    "ends_in_letter",
+    *_CLASSES,
+)
+# Standard deviations from the mean at which a feature ends: no text is stranger than that.
+LIMIT: Final = 4.0
+
+
+@dataclass(frozen=True)
+class StyleWeights:
+    """What each feature adds to a logit, in proportion to how far it is from the learning rows' mean.
+
+    Attributes:
+        mean: of the learning rows, shape (len(FEATURES),), as are the others.
+        scale: one by the standard deviation; 0 where all learning rows were the same.
+        coefficients: calibration included.
+
+    """
+
+    mean: Floats
+    scale: Floats
+    coefficients: Floats
+
+    def contributions(self, text: str) -> Floats:
+        """What each feature of a cleaned text adds to the logit, shape (len(FEATURES),)."""
+        return standardised(style(text), self.mean, self.scale) * self.coefficients
+
+
+def standardised(features: Floats, mean: Floats, scale: Floats) -> Floats:
+    """Features (shape (…, len(FEATURES))) in standard deviations from the mean, held within the limit."""
+    moved = (features - mean) * scale
+    return np.minimum(np.maximum(moved, -LIMIT, out=moved), LIMIT, out=moved)
+
+
+def style(text: str) -> Floats:
+    """The features of a cleaned text, shape (len(FEATURES),)."""
+    if not text.isascii():
+        text = text.translate(_PLAIN)
+    lower = text.lower()
+    words = _WORD.findall(lower)
+    plain = text.encode("ascii", "ignore")
+    return np.array(
+        (
+            *_sizes(text, words),
+            *_case(text, plain, len(words) or 1),
+            *_signs(plain, len(words) or 1),
+            *_numbers(text, lower),
+            *_ends(text, words),
+            *_classes(words),
+        )
+    )
+
+
+def _sizes(text: str, words: list[str]) -> tuple[float, ...]:
+    lengths = [*map(len, words)]
+    number, distinct = len(words), len(set(words))
+    each = number or 1
+    sentences = len(_SENTENCE.findall(text)) or 1
+    return (
+        log1p(len(text)),
+        log1p(number),
+        sum(lengths) / each,
+        max(lengths, default=0),
+        log1p(sentences),
+        log1p(number / sentences),
+        log1p(distinct),
+        distinct / each,
+        sum(map(LONG.__le__, lengths)) / each,
+        sum(map(SHORT.__ge__, lengths)) / each,
+    )
+
+
+def _case(text: str, plain: bytes, words: int) -> tuple[float, ...]:
+    capitals = len(plain) - len(plain.translate(None, _CAPITALS))
+    letters = len(plain) - len(plain.translate(None, _LETTERS))
+    return (
+        capitals / (letters or 1),
+        log1p(len(_SHOUTED.findall(text))),
+        len(_CAPITALISED.findall(text)) / words,
+        float(text[:1].islower()),
+    )
+
+
+def _signs(plain: bytes, words: int) -> tuple[float, ...]:
+    count = plain.count
+    return (
+        log1p(count(b"!")),
+        log1p(count(b"?")),
+        log1p(count(b"...")),
+        count(b",") / words,
+        count(b".") / words,
+        log1p(count(b";") + count(b":")),
+        log1p(count(b"(") + count(b"[")),
+        log1p(count(b'"')),
+        log1p(count(b"-")),
+        log1p(count(b"/")),
+        log1p(count(b"*") + count(b"_") + count(b"#")),
+        count(b"'") / words,
+        log1p(len(plain) - len(plain.translate(None, _OTHER_SIGNS))),
+    )
+
+
+def _numbers(text: str, lower: str) -> tuple[float, ...]:
+    digits = _NUMBER.findall(text)
+    return (
+        log1p(len(_LINK.findall(lower))),
+        log1p(len(digits)),
+        sum(map(len, digits)) / (len(text) or 1),
+        log1p(text.count("%")),
+        log1p(len(_STRETCHED.findall(lower))),
+    )
+
+
+def _ends(text: str, words: list[str]) -> tuple[float, ...]:
+    last = text[-1:]
+    return (
+        float(bool(words) and words[0] in _ASKING),
+        float(last == "?"),
+        float(last == "!"),
+        float(last.isalnum()),
+    )
+
+
+def _classes(words: list[str]) -> list[float]:
+    found = Counter(map(_CLASS_OF.get, words))
+    return [log1p(found[name]) for name in _CLASSES]
