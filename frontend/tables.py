@@ -155,17 +155,22 @@ def sum_of(explanation: Explanation, score: float | None) -> str:
     """How intercept and contributions add up to the logit and the score, in one line."""
     tokens = math.fsum(one.contribution for one in explanation.tokens)
     parts = [f"intercept {explanation.intercept:+.3f}", f"{len(explanation.tokens)} tokens {tokens:+.3f}"]
+    if explanation.style:
+        style = math.fsum(one.contribution for one in explanation.style)
+        parts = [", ".join(parts), f"{len(explanation.style)} features of style {style:+.3f}"]
     reached = "" if score is None else f", which is a score of {score:.3f}"
     said = f"{' and '.join(parts)} make a logit of {explanation.logit:+.3f}{reached}."
     return f'<p class="cm-quiet">{plain(said)}</p>'
 
 
 def strongest(explanation: Explanation) -> list[tuple[str, float]]:
-    """The tokens that count most, either way, largest first; the same word twice is summed."""
+    """The tokens and features of style that count most, largest first; the same word twice is summed."""
     by_word: dict[str, float] = {}
     for one in explanation.tokens:
         word = one.text.strip() or "(unseen)"
         by_word[word] = by_word.get(word, 0.0) + one.contribution
+    for trait in explanation.style:
+        by_word[f"style: {trait.name.replace('_', ' ')}"] = trait.contribution
     return sorted(by_word.items(), key=lambda pair: -abs(pair[1]))[:TOP]
 
 

@@ -1,4 +1,4 @@
-"""A bundle's explanation as clients read it: by token and by sentence, in UTF-16 code units. Pure."""
+"""A bundle's explanation as clients read it: by token, sentence and style, in UTF-16 code units. Pure."""
 
 import math
 from collections import defaultdict
@@ -8,7 +8,7 @@ import numpy as np
 
 from modeling.bundle import Bundle
 from prediction_service.sentences import NARROW, sentences
-from prediction_service.wire import Contribution, Explanation, TokenContribution
+from prediction_service.wire import Contribution, Explanation, StyleContribution, TokenContribution
 
 
 def explained(bundle: Bundle, text: str) -> Explanation | None:
@@ -41,6 +41,7 @@ def explained(bundle: Bundle, text: str) -> Explanation | None:
             Contribution(begin=span.begin, end=span.end, contribution=math.fsum(by_sentence[place]))
             for place, span in enumerate(spans)
         ],
+        style=[StyleContribution(name=trait.name, contribution=trait.contribution) for trait in one.style],
     )
 
 

@@ -92,14 +92,25 @@ class TokenContribution(Contribution):
     text: str
 
 
+class StyleContribution(Wire):
+    """A feature of how the whole text is written, and what it adds to the logit."""
+
+    name: str
+    contribution: float
+
+
 class Explanation(Wire):
-    """What made a score: the logistic function of the intercept plus every token's contribution."""
+    """What made a score: the logistic function of intercept plus contributions of tokens and style."""
 
     attribute: str = Field(description="The bundle's head that is explained.")
     logit: float = Field(description="The score's logit, log(score / (1 - score)).")
     intercept: float
     tokens: list[TokenContribution]
     sentences: list[Contribution] = Field(description="The same contributions, summed by sentence.")
+    style: list[StyleContribution] = Field(
+        default_factory=list,
+        description="What the way of writing adds, by feature; empty where the model weighs no style.",
+    )
 
 
 class Decided(Wire):

@@ -78,7 +78,8 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
         """Fit on cleaned texts, or on their counts and style, with one label each.
 
         Raises:
-            ValueError: lengths differ, labels are not of two classes, or C is not positive.
+            ValueError: lengths differ, labels are not of two classes, a strength is not positive, or rows
+                were prepared by an estimator with another ``style``.
 
         """
         data, targets = self._rows(X), self._encode(y)
@@ -135,7 +136,14 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
         return {"iterations": self.n_iter_}
 
     def _rows(self, rows: Data) -> StyledCounts:
-        return rows if isinstance(rows, StyledCounts) else styled_counts(rows, with_style=self.style)
+        if not isinstance(rows, StyledCounts):
+            return styled_counts(rows, with_style=self.style)
+        if bool(rows.style.shape[1]) != self.style:
+            how = "with" if self.style else "without"
+            raise ValueError(
+                f"style={self.style} needs rows that were prepared {how} style: prepare them anew"
+            )
+        return rows
 
     def _encode(self, y: npt.ArrayLike) -> Floats:
         labels = np.asarray(y)

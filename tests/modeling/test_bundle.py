@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,10 +10,13 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save
 
 from modeling import bundle
 from modeling.exceptions import BundleError
+from modeling.hashing import SLOTS, ngram_slots
 from modeling.policy import ATTRIBUTE, Policy, Threshold
+from modeling.style import FEATURES
 from tests.bundles import reseal
 from tests.conftest import Messages
 
@@ -130,6 +134,39 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
         tmp_path / "odd", {bundle.WEIGHTS: b"\x08\0\0\0\0\0\0\0{}      "}, POLICY, {"kind": "hashed-linear"}
     )
     assert "weights.safetensors: tensors {}" in refusal(tmp_path / "odd")
+
+
+def weights_with(features: str | None, size: int = len(FEATURES)) -> bytes:
+    tensors = {
+        "table": np.zeros((SLOTS, 2), np.float32),
+        "intercept": np.array([0.25]),
+        "style": np.ones((3, size)),
+    }
+    return save(tensors, None if features is None else {"style": features})
+
+
+@pytest.mark.parametrize(
+    ("features", "size"),
+    [(None, len(FEATURES)), ("length", 1), (" ".join(reversed(FEATURES)), len(FEATURES))],
+)
+def test_weights_of_other_features_of_style_are_refused(
+    tmp_path: Path, features: str | None, size: int
+) -> None:
+    bundle.save(
+        tmp_path / "odd", {bundle.WEIGHTS: weights_with(features, size)}, POLICY, {"kind": "hashed-linear"}
+    )
+    assert "train again" in refusal(tmp_path / "odd")
+
+
+def test_weights_from_before_style_was_known_score_as_they_did(tmp_path: Path) -> None:
+    table, text = np.zeros((SLOTS, 2), np.float32), "you idiot"
+    table[ngram_slots(text)] = 0.5
+    old = save({"table": table, "intercept": np.array([0.25])})
+    bundle.save(tmp_path / "old", {bundle.WEIGHTS: old}, POLICY, {"kind": "hashed-linear"})
+    [score] = bundle.load(tmp_path / "old").score([text])[ATTRIBUTE]
+    # every n-gram once: n features of one half have length sqrt(n) / 2 and add n / 2
+    logit = math.sqrt(len(ngram_slots(text))) + 0.25
+    assert 1 / (1 + math.exp(-logit)) == pytest.approx(score, abs=1e-6)
 
 
 @pytest.mark.parametrize("weights", [b"", b"short", b"\xff" * 64])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from modeling import bundle, scorer
@@ -17,30 +17,42 @@ from modeling.explain import Explanation, explain
 from modeling.hashing import CHAR_NGRAMS, SLOTS, Weights, logit, ngram_counts, ngram_slots, sigmoid
 from modeling.policy import ATTRIBUTE
 from modeling.scorer import HashedLinearScorer
+from modeling.style import FEATURES, StyleWeights, style
 from modeling.text import readings
 from tests.modeling.test_align import MESSAGES
 
 RNG = np.random.default_rng(0)
 TABLE = np.stack([RNG.random(SLOTS) + 1, RNG.standard_normal(SLOTS)], axis=1).astype(np.float32)
 WEIGHTS = Weights(TABLE, intercept=-0.5)
+FEATURE_WEIGHTS = StyleWeights(*RNG.standard_normal((3, len(FEATURES))))
+STYLED = Weights(TABLE, -0.5, FEATURE_WEIGHTS)
+BOTH = st.sampled_from([WEIGHTS, STYLED])
 
 
 def total(explanation: Explanation) -> float:
-    return math.fsum([explanation.intercept, *(one.contribution for one in explanation.tokens)])
+    parts = [*explanation.tokens, *explanation.style]
+    return math.fsum([explanation.intercept, *(one.contribution for one in parts)])
 
 
 @settings(deadline=None)
-@given(MESSAGES, st.lists(st.integers(0, 60), max_size=3).map(sorted))
-def test_intercept_and_contributions_add_up_to_the_served_logit(message: str, cuts: list[int]) -> None:
-    explanation = explain(message, WEIGHTS, cuts)
-    assert max(logit(reading, WEIGHTS) for reading in readings(message)) == explanation.logit
+@given(MESSAGES, st.lists(st.integers(0, 60), max_size=3).map(sorted), BOTH)
+@example("", [], STYLED)
+@example("\x00", [], STYLED)
+@example("\u200b ", [1], STYLED)
+@example("\U0001f600\U0001f469\u200d\U0001f680", [1], STYLED)
+@example("a\x00b EDIT: why?", [2], STYLED)
+def test_intercept_and_contributions_add_up_to_the_served_logit(
+    message: str, cuts: list[int], weights: Weights
+) -> None:
+    explanation = explain(message, weights, cuts)
+    assert max(logit(reading, weights) for reading in readings(message)) == explanation.logit
     assert math.isclose(explanation.logit, total(explanation), rel_tol=0, abs_tol=1e-9)
 
 
 @settings(deadline=None)
-@given(MESSAGES)
-def test_the_logit_is_that_of_the_score(message: str) -> None:
-    model = HashedLinearScorer(WEIGHTS)
+@given(MESSAGES, BOTH)
+def test_the_logit_is_that_of_the_score(message: str, weights: Weights) -> None:
+    model = HashedLinearScorer(weights)
     [score] = model.score([message])[ATTRIBUTE]
     assert score == sigmoid(np.array([model.explain(message)[ATTRIBUTE].logit]))[0]
 
@@ -130,6 +142,19 @@ def test_without_known_ngrams_nothing_contributes() -> None:
     assert [0.0, 0.0] == [one.contribution for one in explanation.tokens]
 
 
+def test_style_is_told_by_name_and_leaves_the_tokens_what_they_were() -> None:
+    message = "You KNOW it?"
+    plain, styled = explain(message, WEIGHTS), explain(message, STYLED)
+    assert [] == plain.style
+    moved = (style(message) - FEATURE_WEIGHTS.mean) * FEATURE_WEIGHTS.scale
+    expected = np.clip(moved, -4, 4) * FEATURE_WEIGHTS.coefficients
+    assert list(FEATURES) == [one.name for one in styled.style]
+    assert expected.tolist() == pytest.approx([one.contribution for one in styled.style], abs=1e-12)
+    assert [one.contribution for one in plain.tokens] == pytest.approx(
+        [one.contribution for one in styled.tokens], abs=1e-6
+    )
+
+
 def test_the_reading_that_won_is_explained() -> None:
     message = "It works. EDIT: idiot"
     rude, civil = explain(message, weighing("idiot")), explain(message, weighing("It works."))
@@ -143,7 +168,7 @@ def test_the_longest_message_takes_less_than_50_ms(unit: str) -> None:
 
     def cpu() -> float:
         started = time.process_time()
-        explain(message, WEIGHTS)
+        explain(message, STYLED)
         return time.process_time() - started
 
     assert min(cpu() for _ in range(5)) < 0.05
@@ -163,6 +188,7 @@ class Mute:
         return {ATTRIBUTE: np.zeros(len(texts))}
 
 
-def test_the_weights_file_explains_as_the_weights_did(tmp_path: Path) -> None:
-    (tmp_path / "weights.safetensors").write_bytes(scorer.to_bytes(WEIGHTS))
-    assert explain("one two", WEIGHTS) == scorer.load(tmp_path, {}).explain("one two")[ATTRIBUTE]
+@pytest.mark.parametrize("weights", [WEIGHTS, STYLED])
+def test_the_weights_file_explains_as_the_weights_did(tmp_path: Path, weights: Weights) -> None:
+    (tmp_path / "weights.safetensors").write_bytes(scorer.to_bytes(weights))
+    assert explain("one two", weights) == scorer.load(tmp_path, {}).explain("one two")[ATTRIBUTE]

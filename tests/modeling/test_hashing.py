@@ -3,10 +3,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from modeling.hashing import SLOTS, Weights, logits, ngram_counts, ngram_slots, sigmoid
+from modeling.style import FEATURES, StyleWeights
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=80)
 
@@ -63,8 +65,19 @@ def test_counts_are_the_slots_counted(text: str) -> None:
 @given(TEXTS)
 def test_every_text_has_a_finite_logit(text: str) -> None:
     rng = np.random.default_rng(0)
-    weights = Weights(rng.random((SLOTS, 2)).astype(np.float32), intercept=-0.5)
+    style = StyleWeights(*rng.standard_normal((3, len(FEATURES))))
+    weights = Weights(rng.random((SLOTS, 2)).astype(np.float32), -0.5, style)
     assert np.isfinite(logits([text], weights)).all()
+
+
+def test_style_comes_on_top_of_the_ngrams() -> None:
+    rng = np.random.default_rng(0)
+    table, style = rng.random((SLOTS, 2)).astype(np.float32), StyleWeights(*np.ones((3, len(FEATURES))))
+    [plain], [styled] = (
+        logits(["So, why?"], Weights(table, 0.5)),
+        logits(["So, why?"], Weights(table, 0.5, style)),
+    )
+    assert plain + style.contributions("So, why?").sum() == pytest.approx(styled, abs=1e-12)
 
 
 def test_a_text_without_any_known_ngram_gets_the_intercept() -> None:

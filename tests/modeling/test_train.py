@@ -7,7 +7,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from modeling.candidates.hashed_linear import HashedLinearClassifier
 from modeling.exceptions import CandidateError, DataError
 from modeling.hashing import sigmoid
-from modeling.ngrams import count_ngrams
 from modeling.policy import ATTRIBUTE
 from modeling.split import fold_of, frozen_key
 from modeling.train import best_f1_threshold, calibrate, out_of_fold, train
@@ -20,10 +19,10 @@ FOLDS = np.array([fold_of(frozen_key(text)) for text in TEXTS])
 
 
 def test_no_row_is_scored_by_a_model_that_saw_its_fold() -> None:
-    counts = count_ngrams(TEXTS)
-    raw = out_of_fold(HashedLinearClassifier(), counts, LABELS, FOLDS)
+    rows = HashedLinearClassifier().prepare(TEXTS)
+    raw = out_of_fold(HashedLinearClassifier(), rows, LABELS, FOLDS)
     turned = np.where(FOLDS == 2, 1 - LABELS, LABELS)
-    again = out_of_fold(HashedLinearClassifier(), counts, turned, FOLDS)
+    again = out_of_fold(HashedLinearClassifier(), rows, turned, FOLDS)
     assert np.array_equal(raw[FOLDS == 2], again[FOLDS == 2])
     assert not np.array_equal(raw[FOLDS != 2], again[FOLDS != 2])
 
@@ -38,7 +37,7 @@ def test_training_tells_its_progress_fold_by_fold() -> None:
 
 def test_thresholds_and_calibration_come_from_out_of_fold_scores() -> None:
     trained = train(TEXTS, LABELS, FOLDS, HashedLinearClassifier(), {"flag": 0.7, "remove": 0.9})
-    raw = out_of_fold(HashedLinearClassifier(), count_ngrams(TEXTS), LABELS, FOLDS)
+    raw = out_of_fold(HashedLinearClassifier(), HashedLinearClassifier().prepare(TEXTS), LABELS, FOLDS)
     scores = sigmoid(trained.calibration["slope"] * raw + trained.calibration["offset"])
     flag = trained.policy.attributes[ATTRIBUTE]["flag"]
     assert flag.value is not None
@@ -111,5 +110,5 @@ class Diverging(HashedLinearClassifier):
 
 
 def test_scores_that_are_no_numbers_are_refused_with_the_parameters() -> None:
-    with pytest.raises(CandidateError, match=r"Diverging: 1\d\d of 1\d\d scores of fold 0 .*'C': 1.0"):
+    with pytest.raises(CandidateError, match=r"Diverging: 1\d\d of 1\d\d scores of fold 0 .*'C': 2.0"):
         train(TEXTS, LABELS, FOLDS, Diverging(), {"flag": 0.7})

@@ -124,7 +124,9 @@ def test_a_text_is_analyzed_and_explained_where_that_is_asked_for(client: Client
     found = client.analyze(messages.removed, explain=True).explanation
     assert found
     assert math.isclose(
-        found.logit, found.intercept + sum(one.contribution for one in found.tokens), abs_tol=1e-9
+        found.logit,
+        found.intercept + sum(one.contribution for one in [*found.tokens, *found.style]),
+        abs_tol=1e-9,
     )
 
 

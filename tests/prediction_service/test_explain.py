@@ -14,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modeling import bundle as bundles
+from modeling.hashing import SLOTS, Weights
 from modeling.policy import ATTRIBUTE
+from modeling.scorer import load, to_bytes
+from modeling.style import FEATURES
 from prediction_service.app import create_app
 from prediction_service.explanation import explained
 from prediction_service.loader import Loaded, Loader
@@ -58,7 +61,7 @@ def test_tokens_and_sentences_add_up_to_the_logit_of_the_score(client: FlaskClie
     found = answer["explanation"]
     assert ATTRIBUTE == found["attribute"]
     for parts in (found["tokens"], found["sentences"]):
-        total = math.fsum([found["intercept"], *(one["contribution"] for one in parts)])
+        total = math.fsum([found["intercept"], *(one["contribution"] for one in [*parts, *found["style"]])])
         assert math.isclose(found["logit"], total, rel_tol=0, abs_tol=1e-9)
     assert math.isclose(answer["scores"][ATTRIBUTE], 1 / (1 + math.exp(-found["logit"])), rel_tol=1e-12)
 
@@ -87,7 +90,7 @@ def test_a_sentence_has_the_contributions_of_its_tokens(client: FlaskClient, tex
 def test_whatever_the_sentences_their_contributions_add_up(loaded: bundles.Bundle, text: str) -> None:
     found = explained(loaded, text)
     assert found is not None
-    total = math.fsum([found.intercept, *(one.contribution for one in found.sentences)])
+    total = math.fsum([found.intercept, *(one.contribution for one in [*found.sentences, *found.style])])
     assert math.isclose(found.logit, total, rel_tol=0, abs_tol=1e-9)
 
 
@@ -109,6 +112,20 @@ def test_another_type_is_refused(client: FlaskClient, value: Any) -> None:
     answer = client.post("/analyze", json={"text": "hi", "explain": value})
     assert 422 == answer.status_code
     assert ["explain"] == [one["field"] for one in answer.json["errors"]]
+
+
+def test_style_is_told_by_feature_name(client: FlaskClient) -> None:
+    told = client.post("/analyze", json={"text": "IDIOT!!!", "explain": True}).json["explanation"]["style"]
+    assert {"capitals", "exclamations", "length"} <= {one["name"] for one in told if one["contribution"]}
+    assert list(FEATURES) == [one["name"] for one in told]
+
+
+def test_a_model_without_style_tells_none(loaded: bundles.Bundle, tmp_path: Path) -> None:
+    (tmp_path / bundles.WEIGHTS).write_bytes(to_bytes(Weights(np.zeros((SLOTS, 2), np.float32), 0.5)))
+    found = explained(replace(loaded, scorer=load(tmp_path, {})), "Why not?")
+    assert found is not None
+    assert [] == found.style
+    assert 0.5 == found.logit
 
 
 class Mute:

@@ -113,7 +113,7 @@ def test_it_analyzes_and_explains(client: Any) -> None:
     body = model("AnalyzeRequest")(text="you absolute idiot", explain=True)
     answer = operation("analyze", "analyze").sync(client=client, body=body)
     explained = answer.explanation
-    total = explained.intercept + sum(one.contribution for one in explained.tokens)
+    total = explained.intercept + sum(one.contribution for one in [*explained.tokens, *explained.style])
     assert explained.logit == pytest.approx(total, abs=1e-9)
     assert {"LIKELY_TO_REJECT", "harassment"} == set(answer.scores.additional_properties)
 

@@ -32,7 +32,7 @@ def other_recipe(settings: Settings) -> Settings:
 
 def other_parameters(settings: Settings) -> Settings:
     path = settings.home.parent / "candidates.toml"
-    path.write_text(settings.candidates.read_text().replace("C = 1.0", "C = 2.0"))
+    path.write_text(settings.candidates.read_text().replace("C = 2.0", "C = 1.0"))
     return replace(settings, candidates=path)
 
 

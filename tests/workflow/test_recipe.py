@@ -121,13 +121,20 @@ def test_what_cannot_be_used_is_refused_by_table_key_and_value(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("C = 2", "penalty = 2", "penalty=2 is no parameter of hashed_linear: use one of C, max_iter, tol"),
+        (
+            "C = 2",
+            "penalty = 2",
+            "penalty=2 is no parameter of hashed_linear: use one of C, idf_power, max_iter, style, style_C, ",
+        ),
         ("C = 2", "toll = 2", "toll=2 is no parameter of hashed_linear: use tol"),
         ("C = 2", 'C = "high"', "C='high': give a number from 1e-06 to 1e+06"),
         ("C = 2", "C = 0", "C=0: give a number from 1e-06 to 1e+06"),
         ("C = 2", "C = nan", "C=nan: give a number from 1e-06 to 1e+06"),
         ("C = 2", "C = inf", "C=inf: give a number from 1e-06 to 1e+06"),
         ("C = 2", "C = true", "C=True: give a number from 1e-06 to 1e+06"),
+        ("C = 2", "style = 1", "style=1: give true or false"),
+        ("C = 2", "style_C = 0", "style_C=0: give a number from 1e-06 to 1e+06"),
+        ("C = 2", "idf_power = -1", "idf_power=-1: give a number from 0 to 4"),
         ("C = 2", "max_iter = 1.5", "max_iter=1.5: give a whole number from 1 to 1000000"),
         ('"hashed_linear"', '"hashed_liner"', "family='hashed_liner' is unknown: use hashed_linear"),
         ('family = "hashed_linear"', "", "family=None is unknown: use one of hashed_linear"),
