@@ -11,6 +11,7 @@ import pandas as pd
 from modeling.exceptions import DataError
 from modeling.split import fold_of, frozen_key, part_of
 from modeling.text import clean
+from modeling.traces import has_artefacts
 
 TEXT_NAMES: Final = ("body", "text")
 LABEL_NAMES: Final = ("removed",)
@@ -46,12 +47,15 @@ class Comments:
             removed) and ``text`` (cleaned), a line each row that is used.
         manifest: ``row``, ``key``, ``outcome`` (used, empty, repeat, conflict), ``part``, ``fold`` and
             ``label`` of every row that was read; a row that is not used has no part.
+        artefacts: ``key`` and ``artefact`` (1 where the raw text had traces of how it was collected) of every
+            row that is used; no model reads them.
         counts: how many rows had which outcome.
 
     """
 
     used: pd.DataFrame
     manifest: pd.DataFrame
+    artefacts: pd.DataFrame
     counts: Counts
 
 
@@ -109,6 +113,7 @@ def read_comments(
     raw = read_raw(paths, columns, max_chars)
     counts, frame = Counts(encodings=raw.encodings), raw.rows
     frame["key"] = [frozen_key(body) for body in frame["raw"]]
+    frame["artefact"] = [int(has_artefacts(body)) for body in frame["raw"]]
     frame["text"] = [clean(body) for body in frame["raw"]]
     frame["outcome"] = _outcomes(frame)
     used = frame["outcome"] == "used"
@@ -124,7 +129,8 @@ def read_comments(
     counts.empty, counts.duplicates_merged = int(found.get("empty", 0)), int(found.get("repeat", 0))
     counts.conflicts_dropped = int(found.get("conflict", 0))
     manifest = frame[["row", "key", "outcome", "part", "fold", "label"]]
-    return Comments(kept[["row", "key", "part", "fold", "label", "text"]], manifest, counts)
+    shown = kept[["row", "key", "part", "fold", "label", "text"]]
+    return Comments(shown, manifest, kept[["key", "artefact"]], counts)
 
 
 def decode(path: Path) -> tuple[str, str]:

@@ -1,32 +1,29 @@
 """Metrics with intervals on rows that training never saw. Pure functions of scores and labels."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score
 
+from modeling import resampling
+from modeling.exceptions import EvaluationError
 from modeling.hashing import Floats
 from modeling.policy import Action, Threshold
+from modeling.resampling import Figure, Labels, Metric, Ranked, bin_starts, bootstrap, whole
 
-Labels = npt.NDArray[np.int64]
-BINS: Final = 10
-LEVEL: Final = 0.95
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A figure and its 95 % bootstrap interval (percentiles; Efron and Tibshirani 1993, chapter 13)."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """Figure and interval, three decimals."""
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+BINS: Final = resampling.BINS
+# With fewer rows a 95 % interval of ROC-AUC is about ± .17 wide (Hanley and McNeil 1982, at .8) and a bin
+# of the calibration error holds fewer than five rows: such figures invite mistakes.
+LEAST_ROWS: Final = 50
+LEAST_OF_A_LABEL: Final = 10
+PRECISIONS: Final = {
+    "recall_at_precision_70": 0.7,
+    "recall_at_precision_80": 0.8,
+    "recall_at_precision_90": 0.9,
+}
+# Closer to 0 or 1 a score has no logit in double precision that could be turned back.
+NEAREST: Final = 1e-15
 
 
 def evaluate(
@@ -36,6 +33,8 @@ def evaluate(
     f1_threshold: float,
     resamples: int = 500,
     seed: int = 0,
+    *,
+    uncalibrated: Floats | None = None,
 ) -> dict[str, Metric]:
     """Every figure with its interval; an action that is off has none.
 
@@ -46,58 +45,114 @@ def evaluate(
         f1_threshold: where F1 was largest on other rows.
         resamples: of the bootstrap.
         seed: of the bootstrap.
+        uncalibrated: the scores as they were before calibration, where that can be told, shape (n,).
 
     """
-    figures = _figures(thresholds, f1_threshold)
-    random = np.random.default_rng(seed)
-    drawn = {name: np.full(resamples, np.nan) for name in figures}
-    for number in range(resamples):
-        rows = random.integers(0, len(labels), len(labels))
-        if 0 < labels[rows].sum() < len(rows):
-            for name, figure in figures.items():
-                drawn[name][number] = figure(scores[rows], labels[rows])
-    edge = 50 * (1 - LEVEL)
-    return {
-        name: Metric(figure(scores, labels), *map(float, np.nanpercentile(drawn[name], [edge, 100 - edge])))
-        for name, figure in figures.items()
-    }
+    figures = _figures(thresholds, f1_threshold) | {"ece": resampling.calibration_error(np.sort(scores))}
+    if uncalibrated is not None:
+        figures["ece_uncalibrated"] = resampling.calibration_error(np.sort(uncalibrated))
+    return bootstrap(Ranked.of(scores, labels), figures, resamples, seed)
 
 
-def _figures(
-    thresholds: Mapping[Action, Threshold], f1_threshold: float
-) -> dict[str, Callable[[Floats, Labels], float]]:
-    figures: dict[str, Callable[[Floats, Labels], float]] = {
-        "roc_auc": lambda s, y: float(roc_auc_score(y, s)),
-        "pr_auc": lambda s, y: float(average_precision_score(y, s)),
-        "brier": lambda s, y: float(brier_score_loss(y, s)),
-        "ece": expected_calibration_error,
-        "f1": lambda s, y: float(f1_score(y, s >= f1_threshold, zero_division=0.0)),
+def _figures(thresholds: Mapping[Action, Threshold], f1_threshold: float) -> dict[str, Figure]:
+    figures: dict[str, Figure] = {
+        "roc_auc": resampling.roc_auc,
+        "pr_auc": resampling.pr_auc,
+        "brier": resampling.brier,
+        "f1": resampling.f1(f1_threshold),
     }
+    for name, target in PRECISIONS.items():
+        figures[name] = resampling.recall_at_precision(target)
     for action, threshold in thresholds.items():
         if threshold.value is not None:
-            value = threshold.value
-            figures[f"{action}_precision"] = lambda s, y, t=value: _precision(s, y, t)  # type: ignore[misc]
-            figures[f"{action}_recall"] = lambda s, y, t=value: float(np.mean(s[y == 1] >= t))  # type: ignore[misc]
+            figures[f"{action}_precision"] = resampling.precision_at(threshold.value)
+            figures[f"{action}_recall"] = resampling.recall_at(threshold.value)
+            if action == "flag":
+                figures["kept_flagged"] = resampling.false_positive_rate(threshold.value)
     return figures
 
 
-def _precision(scores: Floats, labels: Labels, threshold: float) -> float:
-    over = scores >= threshold
-    return float(np.mean(labels[over])) if over.any() else float("nan")
+def before_calibration(scores: Floats, calibration: Mapping[str, float]) -> Floats | None:
+    """What a scorer would say without the calibration that its training states, shape (n,).
+
+    The calibrated logit is ``slope * logit + offset`` (Platt 1999), whatever kind of model it is, so it can
+    be turned back; None where the slope is 0, so that all scores are one.
+    """
+    slope, offset = calibration["slope"], calibration["offset"]
+    if slope == 0:
+        return None
+    inside = np.clip(scores, NEAREST, 1 - NEAREST)
+    raw = (np.log(inside) - np.log1p(-inside) - offset) / slope
+    return np.exp(-np.logaddexp(0.0, -raw))
+
+
+def check_rows(labels: Labels) -> None:
+    """Whether a test part holds enough to be evaluated.
+
+    Raises:
+        EvaluationError: too few rows, or too few of one label; says how many, and what would do.
+
+    """
+    removed = int(np.sum(labels))
+    kept = len(labels) - removed
+    if len(labels) >= LEAST_ROWS and min(kept, removed) >= LEAST_OF_A_LABEL:
+        return
+    found = f"test part: {len(labels)} rows, {kept} kept (label 0) and {removed} removed (label 1)"
+    wanted = f"{LEAST_ROWS} rows with {LEAST_OF_A_LABEL} of each label"
+    raise EvaluationError(
+        f"{found}: at least {wanted} are needed, or a 95 % interval of ROC-AUC would be wider than ± .17: "
+        "bring more comments, a few hundred of each label"
+    )
+
+
+def check_scores(scores: Floats, rows: int, candidate: str) -> None:
+    """Whether there is a probability for each row.
+
+    Raises:
+        EvaluationError: names the candidate, and how many scores are none.
+
+    """
+    if scores.shape != (rows,):
+        raise EvaluationError(
+            f"candidate {candidate}: scores of shape {scores.shape} for {rows} rows: give one each"
+        )
+    missing = int(np.isnan(scores).sum())
+    outside = int(np.sum((scores < 0) | (scores > 1)))
+    if missing or outside:
+        raise EvaluationError(
+            f"candidate {candidate}: {missing} of {rows:,} scores are NaN and {outside} outside 0..1: "
+            "nothing was measured; train it again with other parameters"
+        )
+
+
+def check_unseen(keys: Sequence[str], learned: Collection[str]) -> None:
+    """Whether no test row is one that the model learned from.
+
+    Raises:
+        EvaluationError: names how many are, and the first one's key.
+
+    """
+    known = set(learned)
+    seen = [key for key in keys if key in known]
+    if seen:
+        raise EvaluationError(
+            f"test part: {len(seen)} of {len(keys):,} rows are rows that the model learned from (the first "
+            f"has the key {seen[0][:12]}…): such figures mean nothing; run steps preprocess and train again"
+        )
 
 
 def equal_mass_bins(scores: Floats, bins: int = BINS) -> list[npt.NDArray[np.intp]]:
     """Row numbers of each bin; bins hold equally many rows, ordered by score."""
-    return [np.asarray(rows) for rows in np.array_split(np.argsort(scores, kind="stable"), bins) if len(rows)]
+    order = np.argsort(scores, kind="stable")
+    return (
+        [np.asarray(rows) for rows in np.split(order, bin_starts(len(order), bins)[1:])] if len(order) else []
+    )
 
 
-def expected_calibration_error(scores: Floats, labels: Labels, bins: int = BINS) -> float:
-    """Mean distance between score and share removed over bins of equal mass (Nguyen and O'Connor 2015)."""
-    gaps = [
-        len(rows) * abs(float(np.mean(scores[rows]) - np.mean(labels[rows])))
-        for rows in equal_mass_bins(scores, bins)
-    ]
-    return float(sum(gaps) / len(scores))
+def expected_calibration_error(scores: Floats, labels: Labels) -> float:
+    """Mean distance between score and share removed over ten bins (see `resampling.calibration_error`)."""
+    ranked = Ranked.of(scores, labels)
+    return float(resampling.calibration_error(ranked.scores)(whole(ranked))[0])
 
 
 def chance_calibration_error(scores: Floats, draws: int = 200, seed: int = 0) -> float:

@@ -23,3 +23,7 @@ class CandidateError(ModelingError):
 
 class GateError(ModelingError):
     """Rules, evidence or a receipt that nothing can be judged by."""
+
+
+class EvaluationError(ModelingError):
+    """A test part that can say nothing, or scores that are no probabilities."""

@@ -7,8 +7,8 @@ from typing import Any, Final
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from modeling.evaluate import Metric
 from modeling.leakage import Judged
+from modeling.resampling import Metric
 
 BEFORE, AFTER, FAILED, LIMIT, MUTED = "#94a3b8", "#1d4ed8", "#b91c1c", "#0f172a", "#475569"
 HALF: Final = 0.16  # how far the two marks of a group stand from its line

@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from modeling.artefacts import GROUPS, Group, Limit
 from modeling.candidates.interface import Labels
-from modeling.evaluate import LEVEL, Metric
 from modeling.hashing import Floats
+from modeling.resampling import LEVEL, Metric
 from modeling.split import FOLDS
 from modeling.train import check_folds
 

@@ -6,6 +6,7 @@ Unicode tables and of our own cleaner, so it uses neither.
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import Final, Literal
 
 Part = Literal["learning", "test"]
@@ -36,3 +37,8 @@ def part_of(key: str) -> Part:
 def fold_of(key: str) -> int:
     """The fold (0..4) of a key; independent of its part."""
     return int(key, 16) // 100 % FOLDS
+
+
+def keys_sha256(keys: Iterable[str]) -> str:
+    """The sha256 of a set of keys, whatever their order: what a model learned from, in one line."""
+    return hashlib.sha256("".join(f"{key}\n" for key in sorted(set(keys))).encode()).hexdigest()

@@ -18,6 +18,10 @@ CODE: Final = (
     "workflow/auditing.py",
     "workflow/steps.py",
     "workflow/evaluating.py",
+    "workflow/measuring.py",
+    "workflow/report.py",
+    "workflow/charts.py",
+    "workflow/templates/report.*",
     "workflow/tracking.py",
     "workflow/pipeline.py",
 )

@@ -39,6 +39,7 @@ def scalars(settings: Settings) -> dict[str, Any]:
         "limits": read_limits(settings.leakage),
         "failed_audits": settings.home / "audit-failed",
         "touches": settings.home / "test_touches.csv",
+        "report_texts": settings.report_texts,
         "code": {"commit": fingerprint.commit(), "digest": fingerprint.of_code()},
         "tracking": settings.tracking,
         "experiment": settings.experiment,

@@ -58,7 +58,7 @@ PIPELINE: Final = (
         evaluating.evaluate,
         ("comments", "audit", "candidate"),
         ("evaluation", "bundle"),
-        ("recipe", "code", "touches"),
+        ("recipe", "code", "touches", "report_texts"),
     ),
     Step(
         "register",

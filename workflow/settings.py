@@ -101,6 +101,7 @@ class Settings:
     experiment: str = _setting("chat-moderation", str, "use a name")
     kaggle_timeout_s: float = _setting(6.0, _seconds, "use a number of seconds, above 0 and at most 3600")
     fresh: bool = _setting(default=False, read=_flag, remedy="use 0 or 1")
+    report_texts: bool = _setting(default=False, read=_flag, remedy="use 0 or 1")
     labels: str = _setting("", checked, LABELS_REMEDY, is_secret=True)
     mlflow_port: int = _setting(5000, _port, "use a port from 1 to 65535")
     # The stack starts service and chat, so it has to know where they listen and what they serve.

@@ -43,7 +43,7 @@ def preprocess(
     max_text_chars: int,
     cleaned: bool,
 ) -> None:
-    """Clean, check and split: ``learning.csv``, ``test.csv``, ``manifest.csv`` and ``manifest.json``."""
+    """Clean, check and split: ``learning.csv``, ``test.csv``, ``artefacts.csv``, ``manifest.{csv,json}``."""
     from modeling.data import Columns, read_comments
 
     source = read_json(raw / "source.json")
@@ -51,6 +51,7 @@ def preprocess(
     read = read_comments(paths, Columns(text_column, label_column), max_text_chars, cleaned=cleaned)
     frame, counts = read.used, read.counts
     read.manifest.to_csv(comments / "manifest.csv", index=False, lineterminator="\n")
+    read.artefacts.to_csv(comments / "artefacts.csv", index=False, lineterminator="\n")
     balance = {}
     for part in ("learning", "test"):
         rows = frame[frame["part"] == part]
@@ -63,8 +64,10 @@ def preprocess(
         )
         balance[part] = {"rows": len(rows), "removed": int(rows["label"].sum())}
     split_id = hashlib.sha256((comments / "manifest.csv").read_bytes()).hexdigest()[:12]
+    reading = {"text_column": text_column, "label_column": label_column, "max_text_chars": max_text_chars}
     facts = {
         "data": source,
+        "reading": reading,
         "counts": asdict(counts),
         "cleaned": cleaned,
         "split": {"id": split_id, **balance},

@@ -3,7 +3,9 @@
 from typing import Any, Final
 
 from workflow.auditing import outcome
-from workflow.card import NAMES, actions, sample_label
+from workflow.charts import interval
+from workflow.evaluating import REPORT
+from workflow.glossary import FIRST, actions, sample_label, title
 from workflow.health import HOST
 from workflow.settings import Settings
 from workflow.stack import api_address, tracking_page
@@ -28,8 +30,9 @@ def summary(settings: Settings, *, addresses: bool = False) -> str:
         f"  data     {data['name']} ({data['source']}), {_rows(data, split)}",
         f"  test     {_figures(passport)}",
         f"  leaks    {leaks.removeprefix('leak audit ')}{sample_label(data['is_sample'])}",
-        *(f"  {line}" for line in actions(policy, data["is_sample"])),
+        *(f"  - {line}" for line in actions(policy, data["is_sample"])),
         f"  model    {entry['name']} version {entry['version']} (challenger), sha256:{entry['digest'][:12]}",
+        f"  report   {settings.workdir / 'evaluation' / REPORT}",
     ]
     if addresses:
         lines += [
@@ -50,10 +53,6 @@ def _rows(data: dict[str, Any], split: dict[str, Any]) -> str:
 def _figures(passport: dict[str, Any]) -> str:
     sample = "(sample) " if passport["data"]["is_sample"] else ""
     metrics = passport["metrics"]
-    parts = [f"{title} {_interval(metrics[name])}" for name, title in NAMES.items()]
+    parts = [f"{title(name)} {interval(metrics[name])}" for name in FIRST]
     chance = f"(by chance {passport['ece_by_chance']:.3f})"
     return f"{sample}{', '.join(parts)} {chance}; 95 % intervals"
-
-
-def _interval(metric: dict[str, float]) -> str:
-    return f"{metric['value']:.3f} [{metric['low']:.3f}, {metric['high']:.3f}]"

@@ -17,8 +17,9 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from sklearn.model_selection import StratifiedKFold
 
 from modeling.candidates.interface import Candidate, Labels, Rows
-from modeling.evaluate import LEVEL, expected_calibration_error
+from modeling.evaluate import expected_calibration_error
 from modeling.hashing import Floats, sigmoid
+from modeling.resampling import LEVEL
 from modeling.train import calibrate, out_of_fold
 
 Mask = npt.NDArray[np.bool_]

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modeling.curves import curves, reliability
 from modeling.evaluate import chance_calibration_error, equal_mass_bins, evaluate, expected_calibration_error
 from modeling.figures import draw
 from modeling.policy import Threshold
@@ -19,7 +20,8 @@ THRESHOLDS = {"flag": ON, "remove": OFF}
 
 def test_every_figure_has_an_interval_that_holds_it() -> None:
     told = evaluate(SCORES, LABELS, THRESHOLDS, 0.4, resamples=200)  # type: ignore[arg-type]
-    expected = {"roc_auc", "pr_auc", "brier", "ece", "f1", "flag_precision", "flag_recall"}
+    expected = {"roc_auc", "pr_auc", "brier", "ece", "f1", "flag_precision", "flag_recall", "kept_flagged"}
+    expected |= {"recall_at_precision_70", "recall_at_precision_80", "recall_at_precision_90"}
     assert expected == set(told)
     for name in expected - {"ece"}:
         assert told[name].low <= told[name].value <= told[name].high
@@ -65,10 +67,12 @@ def test_bins_hold_every_row_once_and_equally_many(scores: list[float]) -> None:
 
 def test_four_pictures_are_drawn_the_same_each_time(tmp_path: Path) -> None:
     metrics = evaluate(SCORES, LABELS, THRESHOLDS, 0.4, resamples=10)  # type: ignore[arg-type]
+    points, bins = curves(SCORES, LABELS, 10, 0), reliability(SCORES, LABELS)
+    told = (metrics, THRESHOLDS, points, {"before": [], "after": bins}, "corpus")
     drawn = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        paths = draw(tmp_path / name, SCORES, LABELS, metrics, THRESHOLDS, "corpus")  # type: ignore[arg-type]
+        paths = draw(tmp_path / name, SCORES, LABELS, *told)  # type: ignore[arg-type]
         drawn.append({path.name: path.read_bytes() for path in paths})
     assert drawn[0] == drawn[1]
     assert {"roc.png", "precision_recall.png", "reliability.png", "scores.png"} == set(drawn[0])

@@ -114,7 +114,7 @@ def test_the_registered_models_root_is_the_bundle_with_an_mlmodel_beside_it(
 
 def test_a_version_carries_its_card_and_says_whether_it_is_from_the_sample(version: ModelVersion) -> None:
     assert version.tags["is_sample"] == "false"
-    assert version.description.startswith("# chat-moderation, hashed-linear\n")
+    assert version.description.startswith("# chat-moderation, hashed_linear (hashed-linear)\n")
     for part in ("Data: corpus.csv (file), 603 rows, 599 used", "no measure of toxicity", "| ROC-AUC | 0."):
         assert part in version.description
     assert "sample" not in version.description
