@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from modeling.evidence import Evidence
@@ -22,18 +23,7 @@ def on_facts(
             "bundle_bytes", "bytes of the bundle", candidate.bundle_bytes or None, rules.cost_bundle_bytes
         ),
         _audit(candidate),
-        _budget(
-            "counterfactual_change",
-            "largest change by swapping an identity term",
-            candidate.counterfactual.get("largest_change"),
-            rules.counterfactual_largest_change,
-        ),
-        _budget(
-            "counterfactual_flips",
-            "share of actions that such a swap changes",
-            candidate.counterfactual.get("flip_rate"),
-            rules.counterfactual_flip_rate,
-        ),
+        *_counterfactual(candidate, rules),
         _image(candidate, rules),
         _sample(candidate, champion),
         _learned(candidate, champion),
@@ -48,6 +38,19 @@ def _budget(name: str, title: str, value: Any, limit: float) -> RuleResult:
     verdict: RuleVerdict = "passed" if value <= limit else "violated"
     reason = f"{'within' if verdict == 'passed' else 'over'} the budget"
     return RuleResult(name, title, value, None, None, limit, verdict, reason)
+
+
+def _counterfactual(candidate: Evidence, rules: Rules) -> Iterable[RuleResult]:
+    change, flips = rules.counterfactual_largest_change, rules.counterfactual_flip_rate
+    for name, what, key, limit in (
+        ("counterfactual_change", "largest change of a score", "largest_change", change),
+        ("counterfactual_flips", "share of actions changed", "flip_rate", flips),
+    ):
+        value = candidate.counterfactual.get(key)
+        found = _budget(name, f"identity terms swapped: {what}", value, limit)
+        if candidate.is_sample:
+            found = replace(found, verdict="not applicable", reason="the sample says nothing about quality")
+        yield found
 
 
 def _audit(candidate: Evidence) -> RuleResult:

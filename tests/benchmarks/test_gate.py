@@ -16,11 +16,13 @@ def test_the_quick_simulation_judges_every_gain_and_prints_a_line_a_size(
     found = json.loads((tmp_path / "found.json").read_text())
     by_cell = {(one.pop("correlation"), one.pop("rows"), one.pop("gain")): sum(one.values()) for one in found}
     assert {(*cell, gain): 6 for cell in QUICK for gain in GAINS} == by_cell
-    [head, _, *lines] = capsys.readouterr().out.splitlines()
+    first, second = capsys.readouterr().out.split("\n\n")
+    [head, _, *lines] = first.splitlines()
     assert head.startswith("| test rows | correlation | pairs, equal / each gain | equal: promoted % |")
     assert [["400", "0.95", "6 / 6"], ["400", "0.75", "6 / 6"]] == [
         line.strip("| ").split(" | ")[:3] for line in lines
     ]
+    assert ["1.25", "1.5", "2.0"] == [line.split(" | ")[0].strip("| ") for line in second.splitlines()[2:]]
 
 
 def test_the_share_promoted_is_told_with_its_standard_error() -> None:

@@ -233,6 +233,16 @@ def test_a_model_of_real_data_is_not_measured_by_one_of_the_sample() -> None:
     assert "refuse" == both.verdict
 
 
+def test_swaps_of_identity_terms_are_shown_and_not_judged_where_the_sample_taught() -> None:
+    candidate, _ = pair()
+    unfair = replace(candidate, counterfactual={"largest_change": 0.9, "flip_rate": 0.9}, is_sample=True)
+    found = receipt(unfair, None)
+    assert "promote" == found.verdict
+    for name in ("counterfactual_change", "counterfactual_flips"):
+        assert (0.9, "not applicable") == (rule(found, name).value, rule(found, name).verdict)
+    assert "refuse" == receipt(replace(unfair, is_sample=False), None).verdict
+
+
 def test_rows_that_were_looked_at_too_often_prove_nothing_more() -> None:
     found = receipt(*pair(candidate=1.5), test_touches=101)
     assert "inconclusive" == found.verdict
