@@ -156,7 +156,8 @@ def test_the_passport_tells_where_the_bundle_came_from(trained: Home) -> None:
         passport["data"][name] for name in ("name", "source", "is_sample")
     )
     assert facts["split"] == passport["split"]
-    assert {"C": 1.0, "max_iter": 300, "tol": 0.0001} == passport["parameters"]
+    chosen = {"C": 2.0, "style": True, "style_C": 0.001, "idf_power": 1.5}
+    assert {**chosen, "max_iter": 300, "tol": 0.0001} == passport["parameters"]
     told = ("candidate", "family", "kind", "requires")
     assert ["hashed_linear", "hashed_linear", "hashed-linear", []] == [passport[name] for name in told]
     assert read_json(work / "evaluation" / "metrics.json")["metrics"] == passport["metrics"]
