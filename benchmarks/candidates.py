@@ -96,8 +96,8 @@ def _compare(chosen: argparse.Namespace) -> None:
 
 def _candidates(chosen: argparse.Namespace) -> dict[str, Candidate]:
     """What was asked for, built before anything is measured: a bad parameter is met before hours of work."""
-    path = Settings().candidates
-    names = list(read_toml(path, "CHATMOD_CANDIDATES"))
+    path = chosen.candidates
+    names = list(read_toml(path, "--candidates"))
     found = {name: candidate(path, name, "--only") for name in chosen.only or names}
     dear = [name for name, (family, _) in found.items() if family == TRANSFORMER]
     if chosen.transformer and not dear:
@@ -121,7 +121,7 @@ def _candidates(chosen: argparse.Namespace) -> dict[str, Candidate]:
 
 
 def _score(name: str, one: Candidate, rows: Rows, kept: Kept, chosen: argparse.Namespace) -> None:
-    plan = _plan(one, chosen)
+    plan = plan_of(one, chosen)
     told = {"parameters": one.get_params(), "data": rows.sha256, "seeds": plan.seeds, "folds": plan.folds}
     result = kept.begin(name, told, again=name in (chosen.again or ()))
     parts = list(plan.parts(rows.labels))
@@ -154,7 +154,8 @@ def _cost(found: Mapping[str, Candidate], rows: Rows, kept: Kept, size: Size) ->
     kept.write()
 
 
-def _plan(one: Candidate, chosen: argparse.Namespace) -> Plan:
+def plan_of(one: Candidate, chosen: argparse.Namespace) -> Plan:
+    """Folds and seeds: those that were asked for, else by what a fit costs."""
     if chosen.quick:
         return Plan(seeds=(0,), folds=2)
     usual = Plan(seeds=tuple(range(5)), folds=5) if one.calibration_folds == FOLDS else DEAR
@@ -170,6 +171,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.candidates", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--data", type=Path, help="a CSV file of comments")
+    ours = Settings().candidates
+    parser.add_argument("--candidates", type=Path, metavar="FILE", default=ours, help="another file of them")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these candidates alone")
     parser.add_argument("--again", nargs="+", metavar="NAME", help="measure these anew")
     parser.add_argument("--folds", type=int, choices=range(2, 11), help="folds of each seed")

@@ -1,5 +1,6 @@
 """The comparison of candidates: no figure knows its held-out rows, differences are paired, a run goes on."""
 
+import argparse
 import csv
 import json
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.candidates import main
+from benchmarks.candidates import main, plan_of
 from benchmarks.compared.cost import percentile
 from benchmarks.compared.quality import METRICS, Plan, figures, fold_areas, held_out_scores, interval
 from benchmarks.compared.table import tables
@@ -129,6 +130,31 @@ def test_it_is_measured_anew_when_asked_or_when_parameters_or_rows_are_others(
 )
 def test_what_cannot_be_measured_is_refused(compare: Compare, arguments: list[str], message: str) -> None:
     assert compare(*arguments, code=1).startswith(message)
+
+
+def test_a_transformer_is_measured_where_its_model_is_named(
+    compare: Compare, encoder_dir: Path, tmp_path: Path
+) -> None:
+    candidates = tmp_path / "mine.toml"
+    candidates.write_text('[big]\nfamily = "transformer"\nmax_length = 32\nepochs = 1\nbatch_size = 64\n')
+    found = rows_of(compare("--candidates", candidates, "--transformer", encoder_dir))
+    assert "2 by 1" == found["big"][0][0]
+    kept = json.loads((tmp_path / "kept.json").read_text())["big"]
+    assert (str(encoder_dir), 32) == (kept["parameters"]["model"], kept["parameters"]["max_length"])
+    assert "error: --only 'big' is a transformer: name its model with --transformer DIRECTORY\n" == compare(
+        "--candidates", candidates, "--only", "big", code=1
+    )
+
+
+def test_candidates_whose_fits_are_dear_have_three_folds_of_one_seed() -> None:
+    class Dear(TfidfClassifier):
+        calibration_folds = 1
+
+    usual = argparse.Namespace(quick=False, seeds=None, folds=None)
+    assert Plan((0, 1, 2, 3, 4), 5) == plan_of(TfidfClassifier(), usual)
+    assert Plan((0,), 3) == plan_of(Dear(), usual)
+    said = argparse.Namespace(quick=False, seeds=2, folds=4)
+    assert Plan((0, 1), 4) == plan_of(Dear(), said) == plan_of(TfidfClassifier(), said)
 
 
 def test_each_row_is_held_out_once_a_seed_and_the_parts_are_stratified() -> None:

@@ -12,8 +12,8 @@ from modeling.candidates.tfidf import TfidfClassifier
 from modeling.policy import ATTRIBUTE, decide
 from tests.bundles import trained
 from tests.corpus import make_rows
+from tests.linked import linked
 from tests.prediction_service.serving import Server
-from tests.prediction_service.slim import ROOT, interpreter
 
 TEXTS = [text for text, _ in make_rows(60, seed=5)] + ["naïve ☃ 🙂", "x" * 5_000, "Fine. EDIT: you moron"]
 
@@ -24,9 +24,9 @@ def tfidf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def slim(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    """What the service's own environment holds."""
-    return interpreter(ROOT / "requirements" / "api.lock", tmp_path_factory.mktemp("slim") / "packages")
+def slim(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The Python of the service's own environment."""
+    return [str(linked(tmp_path_factory.mktemp("environments") / "serving", "api.lock"))]
 
 
 def asked(server: Server, path: str, body: Any) -> tuple[int, Any]:
@@ -51,7 +51,7 @@ def test_every_message_has_the_score_and_decision_of_the_bundle(tfidf: Path, tmp
 
 
 def test_an_environment_without_scikit_learn_refuses_it_and_says_what_to_do(
-    tfidf: Path, slim: tuple[str, ...], tmp_path: Path
+    tfidf: Path, slim: list[str], tmp_path: Path
 ) -> None:
     with Server(tmp_path / "log", wait=False, python=slim, bundle=tfidf, workers=1) as server:
         detail = refusal(server)
@@ -60,9 +60,7 @@ def test_an_environment_without_scikit_learn_refuses_it_and_says_what_to_do(
     assert "pip install scikit-learn scipy, or serve a bundle that does without" in detail
 
 
-def test_the_same_environment_serves_the_default(
-    bundle_dir: Path, slim: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_the_same_environment_serves_the_default(bundle_dir: Path, slim: list[str], tmp_path: Path) -> None:
     with Server(tmp_path / "log", python=slim, bundle=bundle_dir, workers=1) as server:
         status, answer = asked(server, "/invocations", {"inputs": TEXTS})
     expected = bundles.load(bundle_dir).score(TEXTS)[ATTRIBUTE].tolist()
