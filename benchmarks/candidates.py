@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compare(chosen: argparse.Namespace) -> None:
-    found = _candidates(chosen)
+    found = candidates_of(chosen)
     size = QUICK if chosen.quick else Size()
     rows = Rows(chosen.data, size)
     with tempfile.TemporaryDirectory() as own:
@@ -94,7 +94,7 @@ def _compare(chosen: argparse.Namespace) -> None:
     print(tables(results, rows.labels, size.resamples), end="")
 
 
-def _candidates(chosen: argparse.Namespace) -> dict[str, Candidate]:
+def candidates_of(chosen: argparse.Namespace) -> dict[str, Candidate]:
     """What was asked for, built before anything is measured: a bad parameter is met before hours of work."""
     path = chosen.candidates
     names = list(read_toml(path, "--candidates"))

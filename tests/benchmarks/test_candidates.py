@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.candidates import main, plan_of
+from benchmarks.candidates import candidates_of, main, plan_of
 from benchmarks.compared.cost import percentile
 from benchmarks.compared.quality import METRICS, Plan, figures, fold_areas, held_out_scores, interval
 from benchmarks.compared.table import tables
@@ -132,18 +132,17 @@ def test_what_cannot_be_measured_is_refused(compare: Compare, arguments: list[st
     assert compare(*arguments, code=1).startswith(message)
 
 
-def test_a_transformer_is_measured_where_its_model_is_named(
-    compare: Compare, encoder_dir: Path, tmp_path: Path
-) -> None:
-    candidates = tmp_path / "mine.toml"
-    candidates.write_text('[big]\nfamily = "transformer"\nmax_length = 32\nepochs = 1\nbatch_size = 64\n')
-    found = rows_of(compare("--candidates", candidates, "--transformer", encoder_dir))
-    assert "2 by 1" == found["big"][0][0]
-    kept = json.loads((tmp_path / "kept.json").read_text())["big"]
-    assert (str(encoder_dir), 32) == (kept["parameters"]["model"], kept["parameters"]["max_length"])
-    assert "error: --only 'big' is a transformer: name its model with --transformer DIRECTORY\n" == compare(
-        "--candidates", candidates, "--only", "big", code=1
-    )
+def test_a_transformer_is_among_them_where_its_model_is_named(compare: Compare, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[big]\nfamily = "transformer"\nmax_length = 32\n[small]\nfamily = "tfidf"\n')
+    asked = argparse.Namespace(candidates=path, only=None, again=None, transformer=None)
+    assert ["small"] == list(candidates_of(asked))
+    found = candidates_of(argparse.Namespace(**vars(asked) | {"transformer": Path("models/minilm")}))
+    assert ["big", "small"] == list(found)
+    told = found["big"].get_params()
+    assert ("models/minilm", 32) == (told["model"], told["max_length"])
+    said = compare("--candidates", path, "--only", "big", code=1)
+    assert said == "error: --only 'big' is a transformer: name its model with --transformer DIRECTORY\n"
 
 
 def test_candidates_whose_fits_are_dear_have_three_folds_of_one_seed() -> None:
