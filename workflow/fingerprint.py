@@ -40,6 +40,12 @@ def of_directory(directory: Path) -> str:
     return total.hexdigest()
 
 
+def of_named_directories(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """The digests of directories that parameters name (a pre-trained model, say), by parameter."""
+    named = {name: Path(value) for name, value in parameters.items() if isinstance(value, str)}
+    return {f"parameter {name}": of_directory(path) for name, path in named.items() if path.is_dir()}
+
+
 def of_step(name: str, scalars: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
     """The sha256 of everything that a step is told, its code and the libraries' versions included."""
     told = {

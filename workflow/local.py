@@ -149,6 +149,8 @@ def _told(step: Step, workdir: Path, values: dict[str, Any]) -> str:
         maker = next(maker.name for maker in PIPELINE if missing[0] in maker.outputs)
         raise StepError(f"step {step.name}: {missing[0]!r} is not in {workdir}: run step {maker!r} first")
     inputs = {name: fingerprint.of_directory(workdir / name) for name in step.inputs}
+    if "recipe" in step.scalars:
+        inputs |= fingerprint.of_named_directories(values["recipe"].parameters)
     relevant = {name: values[name] for name in step.scalars if name not in RECORDED}
     return fingerprint.of_step(step.name, relevant, inputs)
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from modeling import bundle, onnx_scorer
 from modeling.exceptions import BundleError
 from modeling.policy import ATTRIBUTE
-from modeling.text import readings
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +50,16 @@ def test_raw_texts_are_scored_as_their_cleaned_selves(loaded: bundle.Bundle) -> 
     assert raw == cleaned
 
 
-def test_a_text_is_scored_in_the_reading_that_scores_highest(loaded: bundle.Bundle) -> None:
-    text = "the dose of the sample was measured. EDIT: you idiot clown, go away"
-    assert 2 == len(readings(text))
-    assert max(scores(loaded, readings(text))) == scores(loaded, [text])[0]
+def test_a_text_is_scored_in_the_reading_that_scores_highest(
+    loaded: bundle.Bundle, sample_rows: list[tuple[str, int]]
+) -> None:
+    texts = [text for text, _ in sample_rows]
+    ranked = [texts[row] for row in np.argsort(scores(loaded, texts))]
+    civil, hidden, shown = scores(
+        loaded, [f"{ranked[0]}.", f"{ranked[0]}. EDIT: {ranked[-1]}", f"{ranked[-1]}. EDIT: {ranked[0]}"]
+    )
+    assert civil < hidden
+    assert scores(loaded, [f"{ranked[-1]}."])[0] <= shown
 
 
 def test_a_transformer_cannot_explain_itself(loaded: bundle.Bundle) -> None:

@@ -160,3 +160,13 @@ def test_labels_that_do_not_fit_are_refused(
 def test_too_few_rows_to_hold_some_out_are_refused(encoder_dir: Path) -> None:
     with pytest.raises(CandidateError, match=r"held_out=0.1: 0 of 4 learning rows .* or set patience = 0"):
         candidate(encoder_dir).fit(TEXTS[:8], np.array([0, 1] * 4))
+
+
+def test_without_patience_every_row_is_learned_from_and_else_the_same_share_of_each_label(
+    encoder_dir: Path,
+) -> None:
+    assert not candidate(encoder_dir, patience=0)._apart(LABELS).any()
+    apart = candidate(encoder_dir, held_out=0.25)._apart(LABELS)
+    assert [round(0.25 * int((LABELS == label).sum())) for label in (0, 1)] == [
+        int(apart[LABELS == label].sum()) for label in (0, 1)
+    ]

@@ -150,3 +150,21 @@ def test_the_runners_record_tells_digests_and_no_setting(trained: Home) -> None:
     state = json.loads((trained.settings.workdir / local.STATE / "train.json").read_text())
     assert {"told", "outputs"} == set(state)
     assert 64 == len(state["told"]) == len(state["outputs"]["candidate"])
+
+
+def test_another_content_of_a_model_that_is_fine_tuned_makes_it_train_again(
+    copied: Settings, tmp_path: Path
+) -> None:
+    model, candidates = tmp_path / "model", tmp_path / "candidates.toml"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    candidates.write_text(f'[tuned]\nfamily = "transformer"\nmodel = "{model}"\n')
+    values = scalars(replace(copied, candidates=candidates, candidate="tuned"))
+    told = [
+        local._told(step_named(name), copied.workdir, values) for name in ("train", "evaluate", "register")
+    ]
+    (model / "config.json").write_text('{"layers": 2}')
+    again = [
+        local._told(step_named(name), copied.workdir, values) for name in ("train", "evaluate", "register")
+    ]
+    assert [True, True, False] == [one != other for one, other in zip(told, again, strict=True)]
