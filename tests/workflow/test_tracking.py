@@ -65,7 +65,10 @@ def test_a_run_is_logged_with_parameters_figures_and_where_it_came_from(
     run = client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     expected = {
-        "C": "1.0",
+        "C": "2.0",
+        "style": "True",
+        "style_C": "0.001",
+        "idf_power": "1.5",
         "tol": "0.0001",
         "max_iter": "300",
         "target_flag": "0.7",
