@@ -180,6 +180,16 @@ def test_features_that_never_vary_tell_nothing() -> None:
     assert leakage.NOTHING == alone(np.ones((20, 0)), labels, folds, "tree")
 
 
+@pytest.mark.parametrize("model", ["linear", "tree"])
+def test_numbers_drawn_by_chance_are_seldom_taken_for_a_leak(model: str) -> None:
+    random, failures = np.random.default_rng(3), 0
+    for _ in range(20):
+        numbers, folds = random.permutation(400).astype(float), random.integers(0, 5, 400)
+        labels = (random.random(400) < 1 / 3).astype(int)
+        failures += alone(numbers[:, None], labels, folds, model).low > 0.51
+    assert failures <= 2
+
+
 def test_folds_with_more_removals_than_others_hide_no_trace() -> None:
     random = np.random.default_rng(0)
     folds = np.repeat(np.arange(5), 400)
