@@ -17,6 +17,8 @@ NEAR: Final = 0.8
 # 16 bands of 4 find a pair that overlaps by 0.8 with a probability of 1 - (1 - 0.8 ** 4) ** 16 = 0.9998.
 BANDS: Final = 16
 ROWS: Final = 4
+# The share of hashes that agree estimates the overlap: at 0.8 it is below this once in some 6,000 pairs.
+LIKELY: Final = 0.6
 # Of a template with thousands of copies a few are enough to compare with.
 MOST: Final = 20
 ODD: Final = re.compile(r"[\W_]+")
@@ -39,8 +41,11 @@ def near_any(texts: Sequence[str], others: Sequence[str]) -> npt.NDArray[np.bool
         for found, least in zip(candidates, mine, strict=True):
             found.update(places.get(least[part].tobytes(), ()))
     near = (
-        any(overlap(text, others[other]) >= NEAR for other in found)
-        for text, found in zip(texts, candidates, strict=True)
+        any(
+            np.mean(least == theirs[other]) >= LIKELY and overlap(text, others[other]) >= NEAR
+            for other in found
+        )
+        for text, least, found in zip(texts, mine, candidates, strict=True)
     )
     return np.fromiter(near, dtype=bool, count=len(texts))
 
