@@ -11,6 +11,12 @@ from modeling.hashing import SLOTS, Weights, logits, ngram_counts, ngram_slots, 
 from modeling.style import FEATURES, StyleWeights
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=80)
+RNG = np.random.default_rng(0)
+STYLED = Weights(
+    RNG.random((SLOTS, 2)).astype(np.float32),
+    -0.5,
+    StyleWeights(*RNG.standard_normal((3, len(FEATURES)))),
+)
 
 
 def test_slots_are_the_same_in_every_process() -> None:
@@ -64,10 +70,7 @@ def test_counts_are_the_slots_counted(text: str) -> None:
 
 @given(TEXTS)
 def test_every_text_has_a_finite_logit(text: str) -> None:
-    rng = np.random.default_rng(0)
-    style = StyleWeights(*rng.standard_normal((3, len(FEATURES))))
-    weights = Weights(rng.random((SLOTS, 2)).astype(np.float32), -0.5, style)
-    assert np.isfinite(logits([text], weights)).all()
+    assert np.isfinite(logits([text], STYLED)).all()
 
 
 def test_style_comes_on_top_of_the_ngrams() -> None:
