@@ -98,6 +98,15 @@ def test_tokens_are_coloured_by_side_and_weight_and_add_up() -> None:
     assert [("so", 1.5), ("x", -0.25)] == tables.strongest(explained("so so so x"))
 
 
+def test_style_counts_beside_the_tokens() -> None:
+    style = [("share_of_capitals", -0.75), ("links", 0.1)]
+    said = StandIn.analysis("you idiot")["explanation"]
+    said["style"] = [{"name": name, "contribution": value} for name, value in style]
+    why = Explanation.model_validate(said)
+    assert "2 tokens +0.250 and 2 features of style -0.650 make a logit" in seen(tables.sum_of(why, None))
+    assert ("style: share of capitals", -0.75) == tables.strongest(why)[0]
+
+
 def test_errors_without_texts_have_no_column_for_them() -> None:
     found = evidence.MISTAKES.validate_python(evaluation(texts=True)["errors.json"])
     assert "&lt;b&gt;message&lt;/b&gt; number 1" in tables.mistakes(found.false_positives, texts=True)
