@@ -21,7 +21,7 @@ def draw_slices(directory: Path, slices: Sequence[Mapping[str, Any]], caption: s
             small = ", small" if each["small"] else ""
             name = f"{each['title']} (n = {each['rows']:,}, {each['removed']:,} removed{small})"
             lines.append((name, metric["value"], metric["low"], metric["high"], bool(each["small"])))
-    title = "ROC-AUC by slice with 95 % intervals (grey: small, wide by nature)"
+    title = "ROC-AUC by slice, 95 % intervals (grey: small)"
     return _forest(directory / "slices.png", lines, title, "ROC-AUC", caption, reference=0.5)
 
 
