@@ -6,13 +6,12 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from modeling import scorer
 from modeling.bundle import WEIGHTS
+from modeling.candidates.classifier import TextClassifier
 from modeling.candidates.interface import Progress
 from modeling.candidates.styled import StyledCounts, styled_counts
 from modeling.hashing import SLOTS, Floats, Weights, sigmoid
@@ -31,7 +30,7 @@ def build(params: dict[str, Any]) -> "HashedLinearClassifier":
     return HashedLinearClassifier(**params)
 
 
-class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
+class HashedLinearClassifier(TextClassifier):
     """L2-regularised logistic regression on sublinear, idf-weighted, hashed n-gram counts and style.
 
     Minimises the mean log loss plus ``|w|² / (2 C n)``, as scikit-learn's ``LogisticRegression``
@@ -82,9 +81,8 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
                 were prepared by an estimator with another ``style``.
 
         """
-        data, targets = self._rows(X), self._encode(y)
-        if len(data) != len(targets):
-            raise ValueError(f"X has {len(data)} rows and y {len(targets)}: give one label a row")
+        data = self._rows(X)
+        targets = self._encode(y, len(data))
         for name in ("C", "style_C"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}={getattr(self, name)!r} must be positive")
@@ -110,16 +108,6 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
         features = data.standardised(self.style_mean_, self.style_scale_)
         return np.asarray(raw + features @ self.style_coef_ + self.intercept_)
 
-    def predict_proba(self, X: Data) -> Floats:  # noqa: N803
-        """The probability of each class, shape (rows, 2)."""
-        second = sigmoid(self.decision_function(X))
-        return np.column_stack((1 - second, second))
-
-    def predict(self, X: Data) -> npt.NDArray[Any]:  # noqa: N803
-        """The likelier class, shape (rows,)."""
-        check_is_fitted(self)
-        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
-
     def weights(self, slope: float = 1.0, offset: float = 0.0) -> Weights:
         """What the service needs; the calibrated logit is ``slope * logit + offset``."""
         check_is_fitted(self)
@@ -144,23 +132,6 @@ class HashedLinearClassifier(ClassifierMixin, BaseEstimator):
                 f"style={self.style} needs rows that were prepared {how} style: prepare them anew"
             )
         return rows
-
-    def _encode(self, y: npt.ArrayLike) -> Floats:
-        labels = np.asarray(y)
-        check_classification_targets(labels)
-        self.classes_, encoded = np.unique(labels, return_inverse=True)
-        if len(self.classes_) != 2:  # noqa: PLR2004
-            found = f"y holds {len(self.classes_)} class(es)"
-            raise ValueError(f"Only binary classification is supported. {found}: give rows of exactly two")
-        return encoded.astype(np.float64)
-
-    def __sklearn_tags__(self) -> Any:
-        """Texts in, two classes out."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.two_d_array = False
-        tags.classifier_tags.multi_class = False
-        return tags
 
 
 def _loss(

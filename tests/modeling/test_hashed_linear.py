@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +8,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_array_api_input, parametrize_with_checks
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from modeling.candidates.hashed_linear import HashedLinearClassifier, build
 from modeling.data import read_comments
@@ -16,34 +15,18 @@ from modeling.hashing import SLOTS, logits, ngram_counts, sigmoid
 from modeling.ngrams import BLOCK_ROWS, count_ngrams
 from modeling.style import FEATURES, LIMIT, style
 from tests.corpus import make_rows
+from tests.modeling.estimators import NumbersAsTexts
 
 ROWS = make_rows(400)
 TEXTS = [text for text, _ in ROWS]
 LABELS = np.array([label for _, label in ROWS])
 
 
-class NumbersAsTexts(HashedLinearClassifier):
-    """Rows of numbers written as texts: scikit-learn's checks bring numbers, and skip what wants texts."""
-
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
-        X, y = validate_data(self, X, y)  # noqa: N806
-        return super().fit(self._written(X), y)
-
-    def decision_function(self, X: Any) -> Any:  # noqa: N803
-        check_is_fitted(self)
-        return super().decision_function(self._written(validate_data(self, X, reset=False)))
-
-    @staticmethod
-    def _written(X: Any) -> list[str]:  # noqa: N803
-        return [" ".join(f"c{column}v{round(2 * value)}" for column, value in enumerate(row)) for row in X]
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string, tags.input_tags.two_d_array = False, True
-        return tags
+class OnNumbers(NumbersAsTexts, HashedLinearClassifier):
+    pass
 
 
-@parametrize_with_checks([NumbersAsTexts()])
+@parametrize_with_checks([OnNumbers()])
 def test_scikit_learns_own_checks_pass(estimator: Any, check: Any) -> None:
     if check.func is check_array_api_input:
         return  # needs a variable that SciPy reads at import; the estimator claims no array API
