@@ -1,6 +1,7 @@
 """What a run registers is what the insight page shows: real pipeline, MLflow, service, chat and browser."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ from tests.frontend.servers import Process, free_port, gunicorn
 from tests.workflow.processes import Home
 from workflow import stack
 
+JUDGED = re.compile("Receipt as JSON|-m workflow gate 1")  # or the way to have it judged
 # Each section, words that it alone shows, and how many charts it draws.
 SECTIONS = (
     ("Versions", "own test part, n below its name", 1),
@@ -25,7 +27,7 @@ SECTIONS = (
     ("Worst errors", "worst first", 0),
     ("Why this score", "Answered by the service", 1),
     ("Leak audit", "A model of each group alone", 1),
-    ("Receipts", "workflow gate 1", 0),
+    ("Receipts", JUDGED, 0),
 )
 
 
@@ -54,7 +56,7 @@ class Insight:
         page.goto(f"{url}/insight")
         self.main = page.get_by_test_id("stMain")
 
-    def open(self, section: str, first_words: str) -> None:
+    def open(self, section: str, first_words: "str | re.Pattern[str]") -> None:
         self.main.get_by_test_id("stButtonGroup").first.get_by_text(section, exact=True).click()
         self.main.get_by_text(first_words).first.wait_for()
 
