@@ -121,8 +121,22 @@ def digest_of(directory: Path) -> str:
 
     """
     passport = _passport(directory)
-    names = sorted({*passport["files"], PASSPORT})
-    lines = "".join(f"{name} {_sha256(directory / name)}\n" for name in names)
+    return _digest({name: _sha256(directory / name) for name in (*passport["files"], PASSPORT)})
+
+
+def stated_digest(directory: Path) -> str:
+    """The digest of the bundle whose passport alone lies in a directory, if its files are what that says.
+
+    Raises:
+        BundleError: the passport is missing or altered.
+
+    """
+    stated = {**_passport(directory)["files"], PASSPORT: _sha256(directory / PASSPORT)}
+    return _digest(stated)
+
+
+def _digest(files: Mapping[str, str]) -> str:
+    lines = "".join(f"{name} {files[name]}\n" for name in sorted(files))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 

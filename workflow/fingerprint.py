@@ -22,8 +22,10 @@ CODE: Final = (
     "workflow/report.py",
     "workflow/charts.py",
     "workflow/templates/report.*",
-    "workflow/tracking.py",
+    "workflow/evidence.py",
+    "workflow/gating.py",
     "workflow/pipeline.py",
+    "workflow/tracking/*.py",
 )
 FOLDERS: Final = ("modeling", "workflow")
 LIBRARIES: Final = ("numpy", "scipy", "scikit-learn", "pandas", "matplotlib", "mlflow")

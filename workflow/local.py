@@ -7,20 +7,24 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from workflow import fingerprint
 from workflow.exceptions import StepError
+from workflow.gating import Asked
 from workflow.leak_limits import read as read_limits
 from workflow.pipeline import PIPELINE, Step
 from workflow.recipe import read as read_recipe
+from workflow.recipe import read_rules
 from workflow.settings import Settings
 
 Say = Callable[[str], None]
 STATE = ".state"
-# Where the commit, looks at the test rows and a failed audit are noted; none of it changes a result.
-RECORDED = ("code", "touches", "failed_audits")
+# Where the commit, looks at the test rows and a failed audit are noted, and who asked the gate for what when:
+# none of it changes a result. What the gate said when it was asked stands until there is a new candidate.
+RECORDED = frozenset({"code", "touches", "failed_audits", "who", "at", "asked"})
 
 
 def scalars(settings: Settings) -> dict[str, Any]:
@@ -44,6 +48,10 @@ def scalars(settings: Settings) -> dict[str, Any]:
         "tracking": settings.tracking,
         "experiment": settings.experiment,
         "artifacts": settings.artifacts,
+        "rules": read_rules(settings.gate),
+        "who": settings.judge,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "asked": Asked(),
     }
 
 
@@ -76,15 +84,15 @@ def run_pipeline(settings: Settings, say: Say, before: Callable[[Step], None] = 
     return worked
 
 
-def run_step(step: Step, workdir: Path, settings: Settings, say: Say) -> None:
-    """Run one step, up to date or not.
+def run_step(step: Step, workdir: Path, settings: Settings, say: Say, **told: Any) -> None:
+    """Run one step, up to date or not; ``told`` takes the place of settings.
 
     Raises:
         WorkflowError, ModelingError: an input is missing, or the step cannot do its work.
 
     """
     with _only_run(workdir):
-        _work(step, workdir, scalars(settings), say)
+        _work(step, workdir, scalars(settings) | told, say)
 
 
 def is_current(step: Step, workdir: Path, values: dict[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from workflow import auditing, evaluating, steps
+from workflow import auditing, evaluating, gating, steps
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,13 @@ PIPELINE: Final = (
         ("comments", "evaluation", "bundle"),
         ("registered",),
         ("tracking", "experiment", "artifacts"),
+    ),
+    Step(
+        "gate",
+        gating.gate,
+        ("comments", "evaluation", "bundle", "registered"),
+        ("verdict",),
+        ("tracking", "rules", "who", "at", "asked"),
     ),
 )
 

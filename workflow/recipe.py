@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from modeling.candidates.catalogue import check
 from modeling.exceptions import CandidateError
+from modeling.gate_rules import Rules, rules_from
 from workflow.exceptions import SettingsError
 
 if TYPE_CHECKING:
@@ -74,6 +75,17 @@ def read(path: Path, candidates: Path, chosen: str = "") -> Recipe:
     name = chosen or tables["candidate"].get("name")
     family, parameters = candidate(candidates, name, where)
     return Recipe(str(name), family, parameters, targets, **tables["evaluation"], clean=clean)
+
+
+def read_rules(path: Path) -> Rules:
+    """The gate's rules.
+
+    Raises:
+        SettingsError: the file cannot be read.
+        GateError: a rule in it is unknown or missing, or its limit cannot be used.
+
+    """
+    return rules_from(read_toml(path, "CHATMOD_GATE"))
 
 
 def read_toml(path: Path, setting: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Settings of the workflow, CHATMOD_*: read once, here. Other kinds (API, UI, TEST) have their own reader."""
 
 import os
+import pwd
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -43,6 +44,12 @@ def _count(text: str) -> int:
 
 def _flag(text: str) -> bool:
     return {"0": False, "1": True}[text]
+
+
+def _name(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError
+    return text.strip()
 
 
 def _dataset(text: str) -> str:
@@ -92,6 +99,8 @@ class Settings:
     candidates: Path = _setting(CONFIG / "candidates.toml", Path, "name a TOML file")
     candidate: str = _setting("", str, "name a candidate of candidates.toml")
     leakage: Path = _setting(CONFIG / "leakage.toml", Path, "name a TOML file")
+    gate: Path = _setting(CONFIG / "gate.toml", Path, "name a TOML file")
+    who: str = _setting("", _name, "give a name, on one line")
     tracking_uri: str = _setting(
         "",
         _server,
@@ -133,6 +142,14 @@ class Settings:
     def labels_address(self) -> str:
         """Where the labels are: what was set for the workflow, else for the service, else a file at home."""
         return self.labels or self.api_labels or f"sqlite:///{self.home.resolve()}/labels.db"
+
+    @property
+    def judge(self) -> str:
+        """Who asks the gate: what was set, else the system's name of this user; no variable tells it."""
+        try:
+            return self.who or pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            return f"user {os.getuid()}"
 
     @property
     def tracking(self) -> str:

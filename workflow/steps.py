@@ -131,15 +131,13 @@ def register(
 ) -> None:
     """Log run and bundle in MLflow, register the version: ``registered/version.json``."""
     from modeling.bundle import load
-    from workflow.tracking import Tracking
+    from workflow.tracking.runs import Tracking
 
     load(bundle)  # an altered one would be registered under a digest that no service accepts
-    entry = Tracking(tracking, experiment, artifacts).register(
-        bundle, evaluation, read_json(comments / "manifest.json")
-    )
+    entry = Tracking(tracking, experiment, artifacts).register(bundle, evaluation, comments)
     write_json(registered / "version.json", asdict(entry))
     state = "registered as" if entry.is_new else "is already"
-    say(f"{state} {entry.name} version {entry.version}, alias challenger")
+    say(f"{state} {entry.name} version {entry.version}")
 
 
 def labelled(say: Say, manifest: dict[str, Any]) -> Say:

@@ -5,6 +5,8 @@ from typing import Any, Final
 from workflow.auditing import outcome
 from workflow.charts import interval
 from workflow.evaluating import REPORT
+from workflow.exceptions import StepError
+from workflow.gating import plain_words
 from workflow.glossary import FIRST, actions, sample_label, title
 from workflow.health import HOST
 from workflow.settings import Settings
@@ -31,7 +33,7 @@ def summary(settings: Settings, *, addresses: bool = False) -> str:
         f"  test     {_figures(passport)}",
         f"  leaks    {leaks.removeprefix('leak audit ')}{sample_label(data['is_sample'])}",
         *(f"  - {line}" for line in actions(policy, data["is_sample"])),
-        f"  model    {entry['name']} version {entry['version']} (challenger), sha256:{entry['digest'][:12]}",
+        *_model(entry, read_json(settings.workdir / "verdict" / "verdict.json")),
         f"  report   {settings.workdir / 'evaluation' / REPORT}",
     ]
     if addresses:
@@ -43,6 +45,41 @@ def summary(settings: Settings, *, addresses: bool = False) -> str:
     if data["is_sample"]:
         lines += ["", BANNER.format(rows=data["rows"])]
     return "\n".join([*lines, ""])
+
+
+def served(settings: Settings) -> tuple[int, str]:
+    """Version and digest of what is served: the champion, or what was registered last where there is none.
+
+    Raises:
+        StepError: nothing is registered yet.
+
+    """
+    try:
+        entry = read_json(settings.workdir / "registered" / "version.json")
+        verdict = read_json(settings.workdir / "verdict" / "verdict.json")
+    except OSError as error:
+        raise StepError(f"{error.filename}: no registered version: run make train") from error
+    if verdict["champion_version_after"] is None:
+        return entry["version"], entry["digest"]
+    return verdict["champion_version_after"], verdict["champion_digest_after"]
+
+
+def _model(entry: dict[str, Any], verdict: dict[str, Any]) -> list[str]:
+    """What was registered, what the gate said, and which version is served if it is another one."""
+    champion, challenger = verdict["champion_version_after"], verdict["challenger_version"]
+    alias = {champion: " (champion)", challenger: " (challenger)"}.get(entry["version"], "")
+    named = f"{entry['name']} version {entry['version']}{alias}, sha256:{entry['digest'][:12]}"
+    first, *more = plain_words(verdict)
+    lines = [f"  model    {named}", f"  gate     {first}", *(f"           {line}" for line in more)]
+    if champion is None:
+        lines.append(
+            f"  served   version {entry['version']}, which the gate has not promoted: there is no champion"
+        )
+    elif champion != entry["version"]:
+        lines.append(
+            f"  served   version {champion}, the champion, sha256:{verdict['champion_digest_after'][:12]}"
+        )
+    return lines
 
 
 def _rows(data: dict[str, Any], split: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from modeling import bundle as bundles
 from modeling.exceptions import BundleError
-from workflow.exceptions import StackError, StepError, TrackingError
+from workflow.exceptions import StackError, TrackingError
 from workflow.health import HOST, answers
 from workflow.settings import Settings
 from workflow.stack import (
@@ -22,8 +22,7 @@ from workflow.stack import (
     python,
     tracking_page,
 )
-from workflow.steps import read_json
-from workflow.summary import summary
+from workflow.summary import served, summary
 
 KEY_COMMAND: Final = ".venv/bin/python -m prediction_service keys add --name chat --scope records"
 Say = Callable[[str], None]
@@ -39,7 +38,7 @@ def up(settings: Settings, only: set[str], say: Say) -> int:
     _check_ports(settings, only)
     if settings.api_bundle:
         _check_bundle(settings.api_bundle)
-    model = _from_disk(settings) if "api" in only else {}
+    model = _from_disk(settings, say) if "api" in only else {}
     if not only or "api" in only:
         check_settings("prediction_service", model or {"CHATMOD_API_MODEL_VERSION": "1"})
     if not only or "ui" in only:
@@ -118,23 +117,24 @@ def _check_ports(settings: Settings, only: set[str]) -> None:
 
 
 def _from_registry(settings: Settings) -> dict[str, str]:
-    try:
-        entry = read_json(settings.workdir / "registered" / "version.json")
-    except OSError as error:
-        raise StepError(f"{error.filename}: no registered version: run make train") from error
+    version, digest = served(settings)
     return {
-        "CHATMOD_API_MODEL_VERSION": str(entry["version"]),
-        "CHATMOD_API_MODEL_DIGEST": entry["digest"],
+        "CHATMOD_API_MODEL_VERSION": str(version),
+        "CHATMOD_API_MODEL_DIGEST": digest,
         "CHATMOD_API_REGISTRY_URL": tracking_page(settings),
         "CHATMOD_API_CACHE_DIR": str(settings.home.resolve() / "cache" / "models"),
     }
 
 
-def _from_disk(settings: Settings) -> dict[str, str]:
+def _from_disk(settings: Settings, say: Say) -> dict[str, str]:
     if settings.api_bundle or settings.api_model_version:
         return {}
     bundle = settings.workdir.resolve() / "bundle"
     _check_bundle(bundle)
+    if (settings.workdir / "verdict" / "verdict.json").exists():
+        version, digest = served(settings)
+        if digest != bundles.digest_of(bundle):
+            say(f"this is the bundle trained last; the champion is version {version}, which make run serves")
     return {"CHATMOD_API_BUNDLE": str(bundle)}
 
 

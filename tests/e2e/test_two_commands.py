@@ -198,7 +198,7 @@ def test_the_summary_comes_once_with_rows_figures_version_and_the_samples_banner
         r"^  test     \(sample\) ROC-AUC \d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\], PR-AUC .* 95 % intervals$",
         r"^  - flag: ",
         r"^  - remove: ",
-        r"^  model    chat-moderation version 1 \(challenger\), sha256:[0-9a-f]{12}$",
+        r"^  model    chat-moderation version 1( \((champion|challenger)\))?, sha256:[0-9a-f]{12}$",
         r"^  This model is trained on the project's own sample: [\d,]+ invented messages",
         r"^      CHATMOD_DATA=comments.csv CHATMOD_TEXT_COLUMN=… CHATMOD_LABEL_COLUMN=… make run$",
     ):

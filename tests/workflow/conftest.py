@@ -1,19 +1,24 @@
 """Fixtures of the workflow's tests: Kaggle's stand-in, a clean environment, and one trained home for all."""
 
 import csv
+import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from modeling.train import Trained
 from tests import settings as test_settings
 from tests.corpus import make_rows
 from tests.workflow.kaggle_stand_in import CONTENT, Get, Shelf, newcomer, standing_in
 from tests.workflow.processes import Home, workflow
+from tests.workflow.versions import Versions, learned
 from workflow import kaggle_source
 from workflow.kaggle_source import Patience, fetch
 from workflow.settings import Settings
+from workflow.tracking.connection import Connection
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +93,48 @@ def copied(trained: Home, tmp_path: Path) -> Settings:
     home = tmp_path / "home"
     shutil.copytree(trained.settings.workdir, home / "work")
     return Settings(data=trained.settings.data, home=home, config=trained.settings.config)
+
+
+@pytest.fixture(scope="session")
+def models(trained: Home) -> dict[str, Trained]:
+    """A good model, one much like it, and one that learned from wrong labels."""
+    comments = trained.settings.workdir / "comments"
+    return {name: learned(comments, wrong) for name, wrong in (("good", 0.0), ("like", 0.02), ("poor", 0.42))}
+
+
+@pytest.fixture(scope="session")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's rules for test parts as small as the tests'."""
+    ours = Settings().gate.read_text(encoding="utf-8")
+    path = tmp_path_factory.mktemp("rules") / "gate.toml"
+    looser, changes = re.subn(r"^ece = \S+", "ece = 0.4", ours, flags=re.MULTILINE)
+    assert 1 == changes
+    path.write_text(looser, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database with its tables and nothing in them; making one takes seconds."""
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    Connection(f"sqlite:///{path}", "the tests").client.search_experiments()
+    return path
+
+
+@pytest.fixture
+def versions(
+    copied: Settings,
+    empty_mlflow: Path,
+    models: dict[str, Trained],
+    rules: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Versions:
+    """A home with an MLflow of its own (SQLite) and nothing registered yet."""
+    monkeypatch.setenv("CHATMOD_HOME", str(copied.home))
+    monkeypatch.setenv("CHATMOD_GATE", str(rules))
+    monkeypatch.setenv("CHATMOD_WHO", "ann")
+    shutil.copyfile(empty_mlflow, copied.database)
+    for made in ("registered", "verdict"):
+        shutil.rmtree(copied.workdir / made)
+        (copied.workdir / made).mkdir()
+    return Versions(replace(copied, gate=rules), models)

@@ -12,7 +12,7 @@ from tests.corpus import make_rows
 from tests.workflow.processes import Home, Ran, workflow
 from workflow.settings import Settings
 from workflow.steps import read_json
-from workflow.tracking import DIGEST_TAG, MODEL_NAME
+from workflow.tracking.names import DIGEST_TAG, MODEL_NAME
 
 ODD = ["", " ", "\0", "naïve ☃ 🙂", "<U+00E9>&amp;", "x" * 5000, 'a,b\n"c"', "NaN", "null", "Ok. EDIT: moron"]
 

@@ -18,6 +18,9 @@ from workflow.settings import Settings
 Change = Callable[[Settings], Settings]
 
 
+LAST = ["register", "gate"]
+
+
 def stale(settings: Settings) -> list[str]:
     """The steps that would run now, the download aside, which always does."""
     values = scalars(settings)
@@ -39,14 +42,14 @@ def other_parameters(settings: Settings) -> Settings:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda settings: settings, ["register"]),  # the copy has another MLflow
-        (lambda settings: replace(settings, text_column="text"), ["preprocess", "audit", "register"]),
-        (lambda settings: replace(settings, label_column="removed"), ["preprocess", "audit", "register"]),
-        (lambda settings: replace(settings, max_text_chars=99), ["preprocess", "audit", "register"]),
-        (lambda settings: replace(settings, data="elsewhere"), ["register"]),
-        (other_recipe, ["train", "evaluate", "register"]),
-        (other_parameters, ["train", "evaluate", "register"]),
-        (lambda settings: replace(settings, api_port=1, mlflow_port=2, fresh=True), ["register"]),
+        (lambda settings: settings, LAST),  # the copy has another MLflow
+        (lambda settings: replace(settings, text_column="text"), ["preprocess", "audit", *LAST]),
+        (lambda settings: replace(settings, label_column="removed"), ["preprocess", "audit", *LAST]),
+        (lambda settings: replace(settings, max_text_chars=99), ["preprocess", "audit", *LAST]),
+        (lambda settings: replace(settings, data="elsewhere"), LAST),
+        (other_recipe, ["train", "evaluate", *LAST]),
+        (other_parameters, ["train", "evaluate", *LAST]),
+        (lambda settings: replace(settings, api_port=1, mlflow_port=2, fresh=True), LAST),
     ],
 )
 def test_each_setting_makes_the_steps_stale_that_take_it(
@@ -56,27 +59,39 @@ def test_each_setting_makes_the_steps_stale_that_take_it(
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "expected"),
     [
-        lambda settings: replace(settings, tracking_uri="http://mlflow:5000"),
-        lambda settings: replace(settings, experiment="other"),
+        (lambda settings: replace(settings, tracking_uri="http://mlflow:5000"), LAST),
+        (lambda settings: replace(settings, experiment="other"), ["register"]),
     ],
 )
-def test_another_mlflow_makes_only_register_stale(trained: Home, change: Change) -> None:
+def test_another_mlflow_makes_only_what_asks_it_stale(
+    trained: Home, change: Change, expected: list[str]
+) -> None:
     assert [] == stale(trained.settings)
-    assert ["register"] == stale(change(trained.settings))
+    assert expected == stale(change(trained.settings))
+
+
+def test_another_rule_makes_only_the_gate_stale_and_another_judge_nothing(
+    trained: Home, tmp_path: Path
+) -> None:
+    rules = tmp_path / "gate.toml"
+    rules.write_text(trained.settings.gate.read_text().replace("worse = 0.03", "worse = 0.04"))
+    assert ["gate"] == stale(replace(trained.settings, gate=rules))
+    assert [] == stale(replace(trained.settings, who="somebody else"))
 
 
 @pytest.mark.parametrize(
     ("touched", "expected"),
     [
         ("raw/files/corpus.csv", ["download", "preprocess", "audit"]),
-        ("comments/manifest.csv", ["preprocess", "audit", "train", "evaluate", "register"]),
+        ("comments/manifest.csv", ["preprocess", "audit", "train", "evaluate", *LAST]),
         ("audit/audit.json", ["audit", "train", "evaluate"]),
         ("candidate/policy.json", ["train", "evaluate"]),
-        ("evaluation/roc.png", ["evaluate", "register"]),
-        ("bundle/weights.safetensors", ["evaluate", "register"]),
-        ("registered/version.json", ["register"]),
+        ("evaluation/roc.png", ["evaluate", *LAST]),
+        ("bundle/weights.safetensors", ["evaluate", *LAST]),
+        ("registered/version.json", LAST),
+        ("verdict/verdict.json", ["gate"]),
     ],
 )
 def test_an_altered_file_makes_its_maker_and_its_takers_stale(
@@ -94,11 +109,11 @@ def test_other_code_or_another_library_makes_every_step_stale(
     trained: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fingerprint, "version", lambda name: "0" if name == "scipy" else "1")
-    assert ["preprocess", "audit", "train", "evaluate", "register"] == stale(trained.settings)
+    assert ["preprocess", "audit", "train", "evaluate", *LAST] == stale(trained.settings)
     monkeypatch.undo()
     assert [] == stale(trained.settings)
     monkeypatch.setattr(fingerprint, "of_code", lambda: "other code")
-    assert ["preprocess", "audit", "train", "evaluate", "register"] == stale(trained.settings)
+    assert ["preprocess", "audit", "train", "evaluate", *LAST] == stale(trained.settings)
 
 
 def test_another_commit_of_the_same_code_makes_nothing_stale(

@@ -16,6 +16,7 @@ from modeling import bundle as bundles
 from modeling.split import fold_of, frozen_key, part_of
 from tests.workflow.processes import ROOT, Home, start, workflow
 from workflow.__main__ import main
+from workflow.gate_command import exit_code
 from workflow.pipeline import PIPELINE
 from workflow.settings import Settings
 from workflow.steps import read_json
@@ -183,7 +184,10 @@ def test_a_run_ends_with_rows_figures_actions_and_version(trained: Home) -> None
     assert re.search(r"data +corpus.csv \(file\), 603 rows, 599 used: \d+ learning, \d+ test", said)
     assert re.search(r"ROC-AUC 0\.\d{3} \[0\.\d{3}, [01]\.\d{3}\]", said)
     assert re.search(r"flag: from LIKELY_TO_REJECT 0\.\d{3}; precision", said)
-    assert re.search(r"model +chat-moderation version 1 \(challenger\), sha256:[0-9a-f]{12}", said)
+    assert re.search(
+        r"model +chat-moderation version 1( \((champion|challenger)\))?, sha256:[0-9a-f]{12}", said
+    )
+    assert re.search(r"gate +(promoted|refused|inconclusive): version 1 is .*; receipt [0-9a-f]{16}", said)
     assert "sample" not in said
 
 
@@ -204,7 +208,8 @@ def test_steps_run_one_by_one_in_a_new_folder_and_twice_in_a_row(
     workdir = tmp_path / "apart"
     for step in PIPELINE:
         for _ in range(2):
-            assert main(["step", step.name, "--workdir", str(workdir)]) == 0
+            code = main(["step", step.name, "--workdir", str(workdir)])
+            assert code == (exit_code(workdir) if step.name == "gate" else 0)
             assert {name for each in PIPELINE[: PIPELINE.index(step) + 1] for name in each.outputs} == {
                 path.name for path in workdir.iterdir() if not path.name.startswith(".")
             }

@@ -28,7 +28,8 @@ from tests.workflow.processes import ROOT, Home, environment
 from workflow.card import card
 from workflow.exceptions import TrackingError
 from workflow.steps import read_json
-from workflow.tracking import DIGEST_TAG, MODEL_NAME, Tracking
+from workflow.tracking.names import DIGEST_TAG, MODEL_NAME
+from workflow.tracking.runs import Tracking
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def client(trained: Home) -> mlflow.MlflowClient:
 
 @pytest.fixture(scope="module")
 def version(client: mlflow.MlflowClient) -> ModelVersion:
-    return client.get_model_version_by_alias(MODEL_NAME, "challenger")
+    return client.get_model_version(MODEL_NAME, "1")
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +100,9 @@ def test_figures_and_manifest_are_kept_with_the_run(
     made = {f"evaluation/{path.name}" for path in (trained.settings.workdir / "evaluation").iterdir()}
     assert "evaluation/reliability.png" in made
     assert made == {entry.path for entry in client.list_artifacts(version.run_id, "evaluation")}
-    manifest = Path(client.download_artifacts(version.run_id, "manifest.json"))
-    assert read_json(trained.settings.workdir / "comments" / "manifest.json") == read_json(manifest)
+    for name in ("manifest.json", "manifest.csv"):
+        kept = Path(client.download_artifacts(version.run_id, name))
+        assert (trained.settings.workdir / "comments" / name).read_bytes() == kept.read_bytes()
 
 
 def test_the_registered_models_root_is_the_bundle_with_an_mlmodel_beside_it(
@@ -355,9 +357,8 @@ def at_the_line(
     )
 
     def register() -> Any:
-        manifest = read_json(work / "comments" / "manifest.json")
         tracking = Tracking(line.url, request.node.name, tmp_path)
-        return tracking.register(bundle, work / "evaluation", manifest)
+        return tracking.register(bundle, work / "evaluation", work / "comments")
 
     return register
 
@@ -367,17 +368,17 @@ def versions(line: FaultyLine, digest: str) -> list[ModelVersion]:
     return [each for each in found if each.tags.get(DIGEST_TAG) == digest]
 
 
-def challenger(line: FaultyLine) -> int:
+def aliases(line: FaultyLine) -> dict[str, str]:
     client = mlflow.MlflowClient(line.url, line.url)
-    return int(client.get_model_version_by_alias(MODEL_NAME, "challenger").version)
+    return dict(client.get_registered_model(MODEL_NAME).aliases)
 
 
-def test_a_server_gets_run_bundle_version_and_alias(
+def test_a_server_gets_run_bundle_and_version_and_no_alias_which_are_the_gates(
     line: FaultyLine, at_the_line: Callable[[], Any], tmp_path: Path
 ) -> None:
     entry = at_the_line()
     assert (MODEL_NAME, True, 1) == (entry.name, entry.is_new, entry.test_touches)
-    assert entry.version == challenger(line)
+    assert {} == aliases(line)
     assert ["READY"] == [each.status for each in versions(line, entry.digest)]
     root = mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{entry.version}")
     assert entry.digest == bundles.digest_of(Path(root)) == bundles.digest_of(tmp_path / "bundle")
@@ -388,7 +389,7 @@ def test_the_same_bundle_again_makes_no_second_version_and_is_no_second_look_at_
 ) -> None:
     first, second = at_the_line(), at_the_line()
     assert (True, False) == (first.is_new, second.is_new)
-    assert first.version == second.version == challenger(line)
+    assert first.version == second.version
     assert first.run_id != second.run_id
     assert (1, 1) == (first.test_touches, second.test_touches)
     assert 1 == len(versions(line, first.digest))
@@ -403,13 +404,14 @@ def refusing(*wanted: str, status: int = 503) -> Callable[[str, str], int | None
     [
         (["GET", "experiments/get-by-name"], 403, 0),
         (["POST", "runs/log-batch"], 503, 0),
+        (["PUT", "manifest.csv"], 503, 0),
         (["PUT", "roc.png"], 503, 0),
         (["POST", "logged-models"], 403, 0),
         (["PUT", "MLmodel"], 500, 0),
         (["PUT", "weights.safetensors"], 507, 0),
         (["POST", "registered-models/create"], 403, 0),
         (["POST", "model-versions/create"], 503, 0),
-        (["POST", "registered-models/alias"], 403, 1),
+        (["POST", "runs/update"], 403, 1),
     ],
 )
 def test_a_server_that_refuses_half_way_leaves_no_half_version_and_a_retry_does_the_rest(
@@ -432,10 +434,10 @@ def test_a_server_that_refuses_half_way_leaves_no_half_version_and_a_retry_does_
     digest = bundles.digest_of(tmp_path / "bundle")
     left = versions(line, digest)
     assert registered == len(left)
-    assert all(not each.aliases for each in left)
     entry = at_the_line()
-    assert (digest, not registered, challenger(line)) == (entry.digest, entry.is_new, entry.version)
-    assert 1 == len(versions(line, digest))
+    assert (digest, not registered) == (entry.digest, entry.is_new)
+    assert [entry.version] == [int(each.version) for each in versions(line, digest)]
+    assert {} == aliases(line)
 
 
 def test_a_run_that_failed_is_not_left_running(
