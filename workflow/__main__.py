@@ -1,4 +1,4 @@
-"""The command line: python -m workflow {run,step,up,gate,status,labels}."""
+"""The command line: python -m workflow {run,step,up,gate,status,verify,labels}."""
 
 import argparse
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from modeling.exceptions import ModelingError
-from workflow import gate_command, labels, status
+from workflow import gate_command, labels, status, verify
 from workflow import settings as settings_module
 from workflow.exceptions import WorkflowError
 from workflow.settings import Settings
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from workflow.pipeline import Step
 
 
-ANSWERS: Final = ("gate", "status")
+ANSWERS: Final = ("gate", "status", "verify")
 ERROR: Final = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 if it did its work, 1 if it refused with a message, 130 after Ctrl-C or SIGTERM.
 
-    Commands that answer a question by their code refuse with 2: `gate`, `step gate` and `status`.
+    Commands that answer a question by their code refuse with 2: `gate`, `step gate`, `status` and `verify`.
     """
     parser = _parser()
     chosen = parser.parse_args(arguments)
@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--only", action="append", choices=("api", "ui"), help="serve just this, without a run")
     gate_command.register(commands)
     status.register(commands)
+    verify.register(commands)
     labels.register(commands)
     commands.metavar = f"{{{','.join(commands.choices)}}}"  # or a missing one is called by its dest
     return parser
@@ -101,6 +102,7 @@ COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace, Settings], int]]] = {
     "up": _up,
     "gate": lambda chosen, settings: gate_command.run(chosen, settings, _say),
     "status": lambda chosen, settings: status.run(chosen, settings, _say),
+    "verify": lambda chosen, settings: verify.run(chosen, settings, _say),
     "labels": lambda chosen, settings: labels.run(chosen, settings, _say, sys.stdin),
 }
 
