@@ -59,7 +59,9 @@ class Rows:
     def __init__(self, data: Path | None, size: Size) -> None:
         chosen = data or TEST.data
         paths = [chosen] if chosen else sorted(Path(__file__).parent.parent.glob("workflow/sample/*.csv"))
-        frame = read_comments(paths).used.head(size.rows or sys.maxsize)
+        frame = read_comments(paths).used
+        if size.rows:  # by key, so that they are of both labels: files often hold one after the other
+            frame = frame.sort_values("key").head(size.rows).sort_index()
         self.texts, self.labels = list(frame["text"]), frame["label"].to_numpy()
         self.folds = frame["fold"].to_numpy()
         self.name = chosen.name if chosen else "the sample (says nothing about quality)"
