@@ -1,136 +1,164 @@
-"""The command `verify`: train a version again from its passport, and compare digest and figures."""
+"""The command `verify`: a version made anew from its passport, compared with what was registered."""
 
 import argparse
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from modeling.bundle import PASSPORT, digest_of
 from workflow import fingerprint
 from workflow.exceptions import StepError
-from workflow.gate_command import version
-from workflow.recipe import Recipe
+from workflow.gate_command import version as version_number
+from workflow.rebuild import rebuild
 from workflow.settings import Settings
 from workflow.steps import read_json
 from workflow.tracking.names import DIGEST_TAG
 
-EXITS: Final = "exit code: 0 the same (or within its stated tolerance), 3 it differs, 2 error"
-STEPS: Final = ("download", "preprocess", "audit", "train", "evaluate")
-DIFFERS: Final = 3
-DIGITS: Final = 12
+EXITS: Final = "exit code: 0 the same, 3 it differs, 2 it cannot be made anew here"
+SAME, DIFFERS = 0, 3
+SHOWN: Final = 12
+WIDEST: Final = 40
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One figure of both."""
+
+    name: str
+    registered: float | None
+    rebuilt: float | None
+    tolerance: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether they are the same, or as near as this kind of model comes."""
+        if self.registered is None or self.rebuilt is None:
+            return self.registered is self.rebuilt
+        return abs(self.registered - self.rebuilt) <= self.tolerance
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to a parser."""
     words = "train a version again from its passport, and compare"
     verify = commands.add_parser("verify", help=words, epilog=EXITS)
-    verify.add_argument("version", type=version, help="its number")
+    verify.add_argument("version", type=version_number, help="its number")
 
 
 def run(chosen: argparse.Namespace, settings: Settings, say: Say) -> int:
-    """Run the pipeline up to the bundle in a place of its own; 0 if the same comes out, else 3.
-
-    The registry stays as it is. The test rows are evaluated on once more, which is counted.
+    """Make a version anew and compare: 0 the same, 3 not.
 
     Raises:
-        WorkflowError, ModelingError: the version, its data or a candidate's needs are not at hand.
+        WorkflowError, ModelingError: it cannot be made anew here: other data, other test rows, no MLflow.
 
     """
-    from modeling.bundle import digest_of
-    from workflow.local import run_step
-    from workflow.pipeline import step_named
     from workflow.tracking.registry import Registry
 
-    registry = Registry(settings.tracking, f"verify {chosen.version}")
-    found = registry.version(chosen.version)
+    registry = Registry(settings.tracking, "verify")
+    version = registry.version(chosen.version)
     with tempfile.TemporaryDirectory(prefix="chatmod-verify-") as place:
-        theirs = registry.bundle(found.number, Path(place) / "theirs")
-        digest, passport = digest_of(theirs), read_json(theirs / "passport.json")
-        if digest != found.tags.get(DIGEST_TAG):
+        theirs = registry.bundle(version.number, Path(place) / "registered")
+        digest, passport = digest_of(theirs), read_json(theirs / PASSPORT)
+        if digest != version.tags.get(DIGEST_TAG):
             raise StepError(
-                f"version {found.number}: its files have the digest {digest[:DIGITS]}, and it was registered "
-                f"with {found.tags.get(DIGEST_TAG, '')[:DIGITS] or 'none'}: they were altered; see `status`"
+                f"version {version.number}: its files have the digest {digest[:SHOWN]}…, which is not its "
+                "tag's: they were altered, `.venv/bin/python -m workflow status` says more"
             )
-        told, work = _told(passport, settings, say), Path(place) / "work"
-        for number, name in enumerate(STEPS, start=1):
-            say(f"[{number}/{len(STEPS)}] {name}")
-            run_step(step_named(name), work, settings, lambda line: say(f"      {line}"), **told)
-            if name == "download":
-                _check_data(passport["data"], read_json(work / "raw" / "source.json"))
-        again = read_json(work / "bundle" / "passport.json")
-        return _compared(passport, again, (digest, digest_of(work / "bundle")), say)
+        for line in _code(passport):
+            say(line)
+        ours = rebuild(passport, settings, Path(place) / "home", say)
+        rebuilt, made = digest_of(ours), read_json(ours / PASSPORT)
+    lines = list(compared(passport, made))
+    say(_rows(passport))
+    for text in (
+        *_table(lines),
+        "",
+        f"bundle  {digest[:SHOWN]}  {rebuilt[:SHOWN]}  {_word(digest == rebuilt)}",
+    ):
+        say(text)
+    same = digest == rebuilt or (tolerance_of(passport) is not None and all(line.agrees for line in lines))
+    for text in () if digest == rebuilt else (f"differs: {name}" for name in differences(passport, made)):
+        say(text)
+    say("this was one more evaluation on these test rows, and is counted; nothing was registered")
+    say(f"version {version.number}: {_verdict(same=same, exact=digest == rebuilt, passport=passport)}")
+    return SAME if same else DIFFERS
 
 
-def _told(passport: Mapping[str, Any], settings: Settings, say: Say) -> dict[str, Any]:
-    """What the steps are told, as the passport has it."""
-    try:
-        recipe = Recipe(
-            passport["candidate"],
-            passport["family"],
-            passport["parameters"],
-            passport["targets"],
-            **passport["evaluation"],
-            clean=passport["leak_audit"].get("cleaned", True),
+def tolerance_of(passport: Mapping[str, Any]) -> float | None:
+    """How far a figure may be off for this kind of model; None: not at all."""
+    stated = passport["fit"].get("verify", {}).get("tolerance")
+    return float(stated) if isinstance(stated, int | float) else None
+
+
+def compared(registered: Mapping[str, Any], rebuilt: Mapping[str, Any]) -> Iterator[Line]:
+    """Every metric with its interval's ends, of both passports."""
+    tolerance = tolerance_of(registered) or 0.0
+    theirs, ours = registered["metrics"], rebuilt["metrics"]
+    for name in sorted({*theirs, *ours}):
+        for end in ("value", "low", "high"):
+            title = name if end == "value" else f"{name} {end}"
+            yield Line(title, theirs.get(name, {}).get(end), ours.get(name, {}).get(end), tolerance)
+
+
+def differences(registered: Any, rebuilt: Any, name: str = "") -> list[str]:
+    """Which entries of two passports differ, with both values."""
+    if isinstance(registered, Mapping) and isinstance(rebuilt, Mapping):
+        keys = sorted({*registered, *rebuilt} - {"seal"})
+        inner = (
+            differences(registered.get(key), rebuilt.get(key), f"{name}.{key}".strip(".")) for key in keys
         )
-        told = {**passport["reading"], "recipe": recipe, "cleaned": recipe.clean}
-        source, code = passport["data"]["source"], passport["code"]
-    except (KeyError, TypeError) as error:
-        raise StepError(
-            f"passport.json: does not say {error}: the version was made before passports told how to make it "
-            "again; train and register it anew"
-        ) from error
-    data = settings.data if source == "file" else source
-    if not data:
-        name, sha256 = passport["data"]["name"], passport["data"]["sha256"][:DIGITS]
-        raise StepError(
-            f"CHATMOD_DATA='': the version learned from {name} (sha256 {sha256}…): name that file"
-        )
-    if code["digest"] != fingerprint.of_code():
-        say(
-            f"the code here ({fingerprint.commit()[:DIGITS]}) is not the version's "
-            f"({code['commit'][:DIGITS]}): what differs may come from that; git checkout shows"
-        )
-        code = {"commit": fingerprint.commit(), "digest": fingerprint.of_code()}
-    return {**told, "data": data, "code": code, "report_texts": False}
+        return [line for lines in inner for line in lines]
+    if registered == rebuilt:
+        return []
+    return [f"{name} {_short(registered)} here {_short(rebuilt)}"]
 
 
-def _check_data(stated: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    if stated["sha256"] != found["sha256"]:
-        raise StepError(
-            f"CHATMOD_DATA: {found['name']} has the sha256 {found['sha256'][:DIGITS]}…, and the version "
-            f"learned from {stated['name']} with {stated['sha256'][:DIGITS]}…: name that file"
-        )
+def _code(passport: Mapping[str, Any]) -> list[str]:
+    stated, here = passport["code"], {"commit": fingerprint.commit(), "digest": fingerprint.of_code()}
+    if stated["digest"] == here["digest"]:
+        return [f"code: that of the version (commit {stated['commit'][:SHOWN]})"]
+    words = (
+        f"code: this checkout (commit {here['commit'][:SHOWN]}) is not the version's "
+        f"(commit {stated['commit'][:SHOWN]}): a difference may come from there"
+    )
+    return [words]
 
 
-def _compared(stated: Mapping[str, Any], again: Mapping[str, Any], digests: tuple[str, str], say: Say) -> int:
-    if digests[0] == digests[1]:
-        say(f"the same bundle: sha256:{digests[0][:DIGITS]}")
-        return 0
-    say(f"registered sha256:{digests[0][:DIGITS]}, trained again sha256:{digests[1][:DIGITS]}")
-    files = [name for name, sha256 in stated["files"].items() if again["files"].get(name) != sha256]
-    facts = [
-        name for name in sorted({*stated, *again} - {"files", "seal"}) if stated.get(name) != again.get(name)
+def _rows(passport: Mapping[str, Any]) -> str:
+    data, split = passport["data"], passport["split"]
+    label = ", the project's sample: no figure says anything about quality" if data["is_sample"] else ""
+    return f"{data['name']}{label}; test part, {split['test']['rows']:,} rows, split {split['id']}"
+
+
+def _table(lines: list[Line]) -> list[str]:
+    rows = [("metric", "registered", "rebuilt", "")]
+    rows += [
+        (line.name, _figure(line.registered), _figure(line.rebuilt), _word(line.agrees)) for line in lines
     ]
-    say(f"files that differ: {', '.join(files) or 'none'}; in the passport: {', '.join(facts) or 'nothing'}")
-    say(f"{'metric':28} registered     again  difference")
-    farthest = 0.0
-    for name in sorted({*stated["metrics"], *again["metrics"]}):
-        before, after = (each["metrics"].get(name, {}).get("value") for each in (stated, again))
-        if before is None or after is None:
-            farthest = float("inf")
-            say(f"{name:28} {_figure(before)} {_figure(after)}")
-            continue
-        farthest = max(farthest, abs(after - before))
-        say(f"{name:28} {_figure(before)} {_figure(after)} {after - before:+11.6f}")
-    tolerance = stated["fit"].get("verify", {}).get("tolerance")
-    if tolerance is not None and farthest <= tolerance:
-        say(f"the same within {tolerance}, the tolerance that its passport states")
-        return 0
-    stands = "states no tolerance" if tolerance is None else f"states a tolerance of {tolerance}"
-    say(f"it differs: its passport {stands}")
-    return DIFFERS
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
 
 
 def _figure(value: float | None) -> str:
-    return f"{'-':>10}" if value is None else f"{value:10.6f}"
+    return "-" if value is None else f"{value:.6f}"
+
+
+def _word(agrees: bool) -> str:  # noqa: FBT001
+    return "same" if agrees else "DIFFERS"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+
+
+def _verdict(*, same: bool, exact: bool, passport: Mapping[str, Any]) -> str:
+    if exact:
+        return "the same bundle to the byte"
+    if same:
+        return f"the same figures within {tolerance_of(passport):g}, which is what its kind states"
+    return "NOT the same: what was registered does not follow from its passport here"

@@ -85,7 +85,7 @@ def test_a_command_that_is_none_is_refused_with_the_usage(
 
 @pytest.mark.parametrize(
     ("arguments", "choices"),
-    [([], "{run,step,up,gate,status,labels}"), (["labels"], "{export,count,forget}")],
+    [([], "{run,step,up,gate,status,verify,labels}"), (["labels"], "{export,count,forget}")],
 )
 def test_a_missing_command_is_asked_for_by_the_choices(
     arguments: list[str], choices: str, capfd: pytest.CaptureFixture[str]
