@@ -63,6 +63,7 @@ def report(campaign: Campaign, keep: Path) -> int:
     say("by kind", dict(campaign.kinds.most_common()))
     say("by status (0: no answer was due)", dict(sorted(campaign.statuses.items())))
     say(f"memory of all workers: {before:.1f} MB after the warm-up, {after:.1f} MB at the end: {growth:+.1%}")
+    say("in each tenth", *campaign.curve())
     harm = list(campaign.aftermath())
     if growth > MOST_GROWTH:
         harm.append(f"memory has grown by {growth:.1%}")

@@ -114,6 +114,13 @@ class Campaign:
         before, after = statistics.median(after_warm_up), statistics.median(at_end)
         return before / MEGABYTE, after / MEGABYTE, after / before - 1
 
+    def curve(self) -> list[float]:
+        """Megabytes of all workers in each tenth of the campaign, where it was looked at."""
+        tenths: dict[int, list[int]] = {}
+        for done, used in self.memory:
+            tenths.setdefault(min(9, 10 * done // self.requests), []).append(used)
+        return [round(statistics.median(seen) / MEGABYTE, 1) for _, seen in sorted(tenths.items())]
+
     def aftermath(self) -> Iterator[str]:
         """What the server shows of harm done."""
         now = {worker.pid for worker in self.server.children()}

@@ -20,7 +20,7 @@ def read(path: Path) -> Any:
 
 def run(notebook: Any) -> Any:
     """The notebook with its outputs; a cell that fails is an error."""
-    client = NotebookClient(notebook, timeout=120, kernel_name="python3")
+    client = NotebookClient(notebook, timeout=240, startup_timeout=180, kernel_name="python3")
     return client.execute(cwd=str(FOLDER))
 
 
