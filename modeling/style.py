@@ -17,9 +17,10 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
-_LINK: Final = re.compile(r"https?://|www\.|\b[a-z0-9-]+\.(?:com|org|net|edu|gov|io|co\.uk)\b")
+# Of bounded repetitions, and without one before a condition: no text takes more than linear time.
+_LINK: Final = re.compile(r"https?://|www\.|\b[a-z0-9-]{1,63}\.(?:com|org|net|edu|gov|io|co\.uk)\b")
 _STRETCHED: Final = re.compile(r"([a-z])\1\1")
-_SENTENCE: Final = re.compile(r"[.!?]+(?=[\s\"')\]]|$)")
+_SENTENCE: Final = re.compile(r"[.!?](?=[\s\"')\]]|$)")
 _NUMBER: Final = re.compile(r"\d+")
 _CAPITALS: Final = bytes(range(ord("A"), ord("Z") + 1))
 _LETTERS: Final = _CAPITALS + _CAPITALS.lower()
