@@ -301,8 +301,8 @@ def test_what_coral_sends_trains_the_next_model(
 ) -> None:
     """Each comment is scored, then moderated; some verdicts are taken back; the export trains a model."""
     home = tmp_path / "home"
-    comments = make_rows(400)
-    changed = set(random.Random(1).sample(range(400), 40))
+    comments = make_rows(600)
+    changed = set(random.Random(1).sample(range(600), 40))
     lock = threading.Lock()
     statuses: list[int] = []
 
@@ -324,19 +324,19 @@ def test_what_coral_sends_trains_the_next_model(
         ) as server,
         ThreadPoolExecutor(6) as clients,
     ):
-        list(clients.map(moderate, range(400)))
+        list(clients.map(moderate, range(600)))
     assert {200} == set(statuses)
     exported = workflow("labels", "export", CHATMOD_HOME=home)
     removed = sum(label for _, label in comments)
     assert (0, "") == (exported.returncode, exported.stderr)
-    assert f"400 messages, {removed} removed and {400 - removed} kept" in exported.stdout
-    assert "of 440 labels under TOXICITY; 40 superseded" in exported.stdout
+    assert f"600 messages, {removed} removed and {600 - removed} kept" in exported.stdout
+    assert "of 640 labels under TOXICITY; 40 superseded" in exported.stdout
     assert {(row["text"], int(row["removed"])) for row in table(home / "labels.csv")} == set(comments)
     command = exported.stdout.splitlines()[-1]
     assert f"next: CHATMOD_DATA={home / 'labels.csv'} make run" == command
     ran = workflow("run", CHATMOD_HOME=home, CHATMOD_DATA=home / "labels.csv", CHATMOD_CONFIG=recipe)
     assert (0, "") == (ran.returncode, ran.errors), ran.stderr
-    assert "data     labels.csv (file), 400 rows, 400 used" in ran.stdout
+    assert "data     labels.csv (file), 600 rows, 600 used" in ran.stdout
     assert (home / "work" / "bundle" / "weights.safetensors").exists()
 
 
