@@ -1,7 +1,7 @@
 """The Flask application: loader, dialects, metrics and log wired together. gunicorn calls `wsgi()`."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial, wraps
 from http import HTTPStatus
 from pathlib import Path
@@ -17,7 +17,7 @@ from werkzeug.exceptions import (
     RequestEntityTooLarge,
 )
 
-from prediction_service import logs, openapi, page, settings
+from prediction_service import heap, logs, openapi, page, settings
 from prediction_service.accounting import UNMATCHED, Accounted
 from prediction_service.attributes import HEADER, stated
 from prediction_service.dialects.dialect import Dialect, Limits, Service, tell
@@ -66,6 +66,7 @@ def create_app(options: Settings, loader: Loader, metrics: Metrics, shared: Path
     if lane := _lane(app, service, dialects, options):
         app.wsgi_app = lane.before(app.wsgi_app)  # type: ignore[assignment, method-assign]
     _add_guard(app, options, dialects, metrics, shared)
+    metrics.expect(_routes(app), UNMATCHED)
     app.wsgi_app = Accounted(app.wsgi_app, metrics, _route)  # type: ignore[method-assign]
     return app
 
@@ -79,6 +80,7 @@ def wsgi() -> Flask:
 
     def serves(loaded: Loaded) -> None:
         metrics.serves(loaded.version, loaded.bundle.digest, loaded.bundle.kind)
+        heap.set_aside()
 
     loader = Loader(
         source(options),
@@ -202,6 +204,11 @@ def _lane(app: Flask, service: Service, dialects: Sequence[Dialect], options: Se
     answers = {path: make(service) for dialect in dialects for path, make in dialect.answers.items()}
     headers = ((HEADER, stated(options.attributes)),) if options.attributes else ()
     return Lane(answers, options.max_body_bytes, headers)
+
+
+def _routes(app: Flask) -> Iterator[tuple[str, str]]:
+    for rule in app.url_map.iter_rules():
+        yield from ((method, rule.rule) for method in rule.methods or ())
 
 
 def _route() -> str:

@@ -10,6 +10,11 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER: Final = "OTHER"
+# how requests with a body, those without, and those for no route are usually answered
+POSTED: Final = (200, 400, 408, 413, 415, 422, 500, 503)
+FETCHED: Final = (200, 500, 503)
+UNROUTED: Final = (400, 404, 405, 408)
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -62,11 +67,24 @@ class Metrics:
         self._answers: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
         self._actions: dict[str, Callable[[float], None]] = {}
 
+    def expect(self, routes: Iterable[tuple[str, str]], unmatched: str) -> None:
+        """Make the series of these methods and endpoints, which then read 0 until something is answered.
+
+        Prometheus sees no increase in a series that begins at 1, such as that of the first error. And what
+        lives for ever had better be made before the first request: made amid a large one, each of some
+        hundreds of pieces keeps the block of memory that it falls into.
+        """
+        for method, endpoint in routes:
+            for status in POSTED if method == "POST" else FETCHED:
+                self._answer(method, endpoint, status)
+        for method in (*METHODS, OTHER):
+            for status in UNROUTED:
+                self._answer(method, unmatched, status)
+
     def answered(self, method: str, endpoint: str, status: int, seconds: float) -> None:
         """Count one answer; ``endpoint`` is a route, never what a client wrote."""
-        count, observe = self._answers.get((method, endpoint, status)) or self._answer(
-            method if method in METHODS else "OTHER", endpoint, status
-        )
+        known = method if method in METHODS else OTHER
+        count, observe = self._answers.get((known, endpoint, status)) or self._answer(known, endpoint, status)
         count()
         observe(seconds)
 

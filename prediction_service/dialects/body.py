@@ -9,6 +9,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any, Final, Never, TypeVar
 
+import numpy as np
 from flask import current_app, request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import SchemaValidator
@@ -21,8 +22,8 @@ from prediction_service.wire import FieldError
 
 # in a body of no more commas every wrong value is looked for, of which the first twenty are told
 MOST_NAMED: Final = 10_000
-# an open one ends with the body, or each quote in it would be looked at as a beginning
-TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+QUOTE, COMMA = b'",'
+PIECE: Final = 65_536
 HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 PLAIN_LENGTH: Final = re.compile("[0-9]{1,18}")
@@ -156,12 +157,27 @@ def parse(shape: type[Shape], body: bytes, example: str, most_values: int) -> Sh
 
 def _check_count(body: bytes, most: int) -> None:
     """Refuse a body of many tiny values: once read, each is twenty times as large as on the wire."""
-    if body.count(b",") <= most or TEXT.sub(b"", body).count(b",") <= most:
+    if body.count(b",") <= most or values(body) <= most:
         return
     remedy = f"send fewer values in one request, or raise {PREFIX}MAX_RECORDS"
     error = FieldError(field="body", value=f"over {most} values", remedy=remedy)
     detail = f"the body holds over {most} values: {remedy}"
     raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, errors=[error])
+
+
+def values(body: bytes) -> int:
+    """How many commas a JSON document has outside its strings, in memory for little more than the body.
+
+    After escapes are taken away, a place is in a string when an odd number of quotes is before it.
+    """
+    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    found, within = 0, False
+    for start in range(0, len(plain), PIECE):
+        piece = np.frombuffer(plain[start : start + PIECE], dtype=np.uint8)
+        inside = np.logical_xor.accumulate(piece == QUOTE) ^ within
+        found += int(np.count_nonzero((piece == COMMA) & ~inside))
+        within = bool(inside[-1])
+    return found
 
 
 def _validated(shape: type[Shape], body: bytes) -> Shape:

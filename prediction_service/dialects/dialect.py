@@ -18,8 +18,8 @@ from prediction_service.wire import Problem, Wire
 
 Access = Literal["key", "labels", "open"]
 
-VALUES_A_RECORD: Final = 10
-OTHER_VALUES: Final = 10_000
+VALUES_A_RECORD: Final = 5
+OTHER_VALUES: Final = 2_000
 
 
 @dataclass(frozen=True)

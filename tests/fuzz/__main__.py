@@ -22,6 +22,7 @@ from tests.prediction_service.serving import Server
 KEPT: Final = Path(".chatmod/fuzz")
 MOST_GROWTH: Final = 0.05
 SHOWN: Final = 20
+HEAVY: Final = 400
 
 
 def main() -> int:
@@ -39,7 +40,7 @@ def main() -> int:
         with Server(Path(place) / "log", bundle=bundle, attributes=ATTRIBUTES, labels=labels) as server:
             if options.replay:
                 return replay(server, options.replay)
-            campaign = Campaign(server, options.seed, options.requests, options.clients)
+            campaign = Campaign(server, options.seed, options.requests, options.clients, HEAVY)
             campaign.run()
             return report(campaign, options.keep)
 
@@ -58,8 +59,9 @@ def replay(server: Server, kept: Path) -> int:
 def report(campaign: Campaign, keep: Path) -> int:
     """Print the figures and every kind of finding; 1 where there is one."""
     before, after, growth = campaign.growth()
-    say(f"{campaign.requests} requests of seed {campaign.seed} in {campaign.seconds:.1f} s", end=": ")
-    say(f"{campaign.requests / campaign.seconds:.0f}/s, {campaign.retried} kept connections had ended")
+    sent = campaign.kinds.total()
+    say(f"{sent} requests of seed {campaign.seed} in {campaign.seconds:.1f} s", end=": ")
+    say(f"{sent / campaign.seconds:.0f}/s, {campaign.retried} kept connections had ended")
     say("by kind", dict(campaign.kinds.most_common()))
     say("by status (0: no answer was due)", dict(sorted(campaign.statuses.items())))
     say(f"memory of all workers: {before:.1f} MB after the warm-up, {after:.1f} MB at the end: {growth:+.1%}")

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from tests.fuzz.heads import CHUNKS, HEADS, HOSTS, LENGTHS, METHODS, PATHS, TYPES, VERSIONS
 from tests.fuzz.targets import Target
-from tests.fuzz.trees import dump, mutated, tree
+from tests.fuzz.trees import LARGE, dump, enlarged, mutated, tree
 
 Ends = Literal["keep", "half", "abandon", "stall"]
 JSON: Final = "application/json"
@@ -61,6 +61,16 @@ KINDS: Final = {
     "cut": 3.0,
     "stall": 0.01,
 }
+
+
+def heavy(seed: int, number: int, targets: Sequence[Target]) -> Case:
+    """The request of this number in the warm-up: in turn, every operation with a megabyte of every kind."""
+    asked = [one for one in targets if one.bodies]
+    target, which = asked[number % len(asked)], number // len(asked) % len(LARGE)
+    dice = random.Random(f"{seed}/heavy/{number}")
+    body = dump(enlarged(tree(dice.choice(target.bodies)), which, dice))
+    lines = {"Host": "t", "Content-Type": JSON, "Content-Length": str(len(body))}
+    return Case(-1 - number, "heavy", head(target.method, target.path, lines) + body, target)
 
 
 def _framed(kind: str, number: int, target: Target, dice: random.Random) -> Case:

@@ -13,10 +13,10 @@ import pytest
 
 from prediction_service.wire import Problem
 from tests.fuzz.campaign import Campaign, Finding, _loud
-from tests.fuzz.cases import KINDS, Case, case
+from tests.fuzz.cases import KINDS, Case, case, heavy
 from tests.fuzz.exchange import Client
 from tests.fuzz.targets import ATTRIBUTES, Target, targets
-from tests.fuzz.trees import MARK, Pairs, Raw, dump, mutated, tree
+from tests.fuzz.trees import LARGE, MARK, Pairs, Raw, dump, mutated, tree
 from tests.prediction_service.guarded import add
 from tests.prediction_service.serving import Server
 
@@ -34,11 +34,11 @@ GOOD = (
 def test_nothing_breaks_the_service(bundle_dir: Path, tmp_path: Path) -> None:
     options = {"attributes": ATTRIBUTES, "labels": f"sqlite:///{tmp_path}/labels.db"}
     with Server(tmp_path / "log", bundle=bundle_dir, **options) as server:
-        campaign = Campaign(server, seed=20, requests=REQUESTS)
+        campaign = Campaign(server, seed=20, requests=REQUESTS, heavy=50)
         campaign.run()
         assert [] == [(one.case.number, one.case.kind, one.complaint) for one in campaign.findings]
         assert [] == list(campaign.aftermath())
-        assert REQUESTS == campaign.kinds.total()
+        assert REQUESTS + 50 == campaign.kinds.total()
         assert campaign.statuses[200] > REQUESTS // 10
         assert campaign.statuses[400] > REQUESTS // 10
         assert set(KINDS) - {"stall"} <= set(campaign.kinds)
@@ -76,6 +76,15 @@ def test_every_operation_is_asked_and_every_kind_of_case_made() -> None:
 
 def test_a_tree_is_sent_as_it_stands_with_keys_twice_and_tokens_that_are_no_json() -> None:
     assert b'{"a":[1,null],"a":NaN}' == dump(Pairs([*tree({"a": [1, None]}), ("a", Raw(b"NaN"))]))
+
+
+def test_every_operation_gets_a_megabyte_of_every_kind() -> None:
+    every = targets("1")
+    asked = [one for one in every if one.bodies]
+    made = [heavy(1, number, every) for number in range(len(asked) * len(LARGE))]
+    assert {one.path for one in asked} == {one.owner.path for one in made if one.owner}
+    assert all(len(one.wire) > 100_000 for one in made)
+    assert made[3].wire == heavy(1, 3, every).wire
 
 
 def test_mutations_change_a_tree_in_many_ways() -> None:

@@ -127,6 +127,15 @@ def nasty(dice: random.Random) -> Any:
     return "".join(chr(dice.randrange(0x110000)) for _ in range(dice.randrange(60)))
 
 
+def enlarged(root: Any, which: int, dice: random.Random) -> Any:
+    """The tree with one place changed to a megabyte of this kind."""
+    holder = [root]
+    where, place = dice.choice(list(places(holder)))
+    value = Raw(LARGE[which]())
+    where[place] = (where[place][0], value) if isinstance(where, Pairs) else value
+    return holder[0]
+
+
 def places(node: Any) -> Iterator[tuple[list[Any], int]]:
     """Every place of a tree that holds a value: the list that it is in, and where."""
     if isinstance(node, list):

@@ -1,5 +1,6 @@
 """Style: numbers of the cleaned text that say nothing of how its source encoded it."""
 
+import re
 import subprocess
 import sys
 
@@ -135,6 +136,21 @@ def test_every_feature_has_an_example_above() -> None:
 def test_characters_outside_ascii_are_not_counted_as_such() -> None:
     plain, other = style("it was ok in the end"), style("it was \u00f6\u03c0 in the end")
     assert np.array_equal(plain, other)
+
+
+@given(st.text(st.sampled_from("AaBZ09_ .'\u00c9\u00e9\u0301\u00b2\u00aa\U0001f600"), max_size=30))
+def test_capitals_are_counted_by_the_words_they_stand_in(text: str) -> None:
+    words = len(re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text.lower())) or 1
+    found = dict(zip(FEATURES, style(text), strict=True))
+    assert len(re.findall(r"\b[A-Z]", text)) / words == found["capitalised_words"]
+    assert pytest.approx(np.log1p(len(re.findall(r"\b[A-Z]{2,}\b", text)))) == found["shouted_words"]
+
+
+@pytest.mark.parametrize(
+    "link", ["http://a", "https://a", "www.a", "a.com", "a.org", "a.net", "a.edu", "a.gov", "a.io", "a.co.uk"]
+)
+def test_every_kind_of_link_counts(link: str) -> None:
+    assert told(f"see {link} there", "links") > told("see a there", "links") == 0
 
 
 def test_features_are_the_same_in_every_process() -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from modeling.policy import ATTRIBUTE
@@ -216,11 +219,36 @@ def test_commas_in_texts_are_no_values(client: FlaskClient) -> None:
     )
 
 
-@pytest.mark.parametrize("text", [b'"' + b'\\"' * 1_000_000, b'"a' * 1_000_000, b'"' + b"\\" * 1_000_001])
-def test_values_are_counted_in_linear_time(text: bytes) -> None:
+@given(
+    value=st.recursive(
+        st.none() | st.text(st.sampled_from('\\",a') | st.characters(codec="utf-8")),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(st.sampled_from('\\",a')), inner),
+    ),
+    ascii_only=st.booleans(),
+    piece=st.integers(1, 40),
+)
+def test_values_are_the_commas_outside_strings(value: Any, *, ascii_only: bool, piece: int) -> None:
+    def expected(one: Any) -> int:
+        items = list(one.values()) if isinstance(one, dict) else one if isinstance(one, list) else []
+        return max(0, len(items) - 1) + sum(map(expected, items))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bodies, "PIECE", piece)
+        assert expected(value) == bodies.values(json.dumps(value, ensure_ascii=ascii_only).encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b'"' + b'\\"' * 1_000_000, b'"a,' * 1_000_000, b'"' + b"\\" * 1_000_001, b"[" + b'"a",' * 1_000_000],
+)
+def test_values_are_counted_in_linear_time_and_little_memory(text: bytes) -> None:
     started = time.process_time()
-    assert b"" == bodies.TEXT.sub(b"", text).replace(b"a", b"")
+    tracemalloc.start()
+    bodies.values(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     assert time.process_time() - started < SOON_S
+    assert peak < 3 * len(text)
 
 
 @EVERY

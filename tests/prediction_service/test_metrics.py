@@ -1,5 +1,8 @@
 """Figures of one process; that they add up across workers is shown by test_server.py."""
 
+import pickle
+import sys
+
 from prediction_service.metrics import Metrics
 
 
@@ -42,3 +45,27 @@ def test_an_invented_method_makes_no_new_series() -> None:
 def test_two_applications_in_one_process_do_not_mix() -> None:
     Metrics().decided(["allow"])
     assert 'messages_processed_total{action="allow"} 1.0' not in lines(Metrics())
+
+
+def test_series_that_are_expected_read_0_before_the_first_answer() -> None:
+    metrics = Metrics()
+    metrics.expect([("POST", "/predict"), ("GET", "/readyz")], "unmatched")
+    duration = 'http_request_duration_seconds_count{endpoint="/predict",method="POST"}'
+    for series in (
+        duration,
+        'http_requests_total{endpoint="/predict",method="POST",status="500"}',
+        'http_requests_total{endpoint="/readyz",method="GET",status="503"}',
+        'http_requests_total{endpoint="unmatched",method="OTHER",status="405"}',
+    ):
+        assert f"{series} 0.0" in lines(metrics)
+    metrics.answered("POST", "/predict", 200, 0.001)
+    assert f"{duration} 1.0" in lines(metrics)
+
+
+def test_invented_methods_leave_nothing_behind() -> None:
+    metrics = Metrics()
+    metrics.answered("M", "unmatched", 405, 0.001)
+    before = sys.getsizeof(pickle.dumps(list(metrics._answers)))
+    for number in range(100):
+        metrics.answered(f"M{number}", "unmatched", 405, 0.001)
+    assert before == sys.getsizeof(pickle.dumps(list(metrics._answers)))
