@@ -27,7 +27,7 @@ from prediction_service.gate import Gate
 from prediction_service.guard import ADMITTED, Guard
 from prediction_service.lane import Lane
 from prediction_service.loader import Loaded, Loader, source
-from prediction_service.metrics import CONTENT_TYPE, Metrics
+from prediction_service.metrics import CONTENT_TYPE, Metrics, alone, reserve
 from prediction_service.problems import Refusal
 from prediction_service.readiness import describe
 from prediction_service.score_cache import ScoreCache
@@ -76,7 +76,7 @@ def wsgi() -> Flask:
     options = settings.load()
     logs.configure(options.log_level)
     shared = settings.metrics_directory()
-    metrics = Metrics(shared)
+    metrics = _metrics(shared)
 
     def serves(loaded: Loaded) -> None:
         metrics.serves(loaded.version, loaded.bundle.digest, loaded.bundle.kind)
@@ -94,6 +94,21 @@ def wsgi() -> Flask:
     )
     loader.start()
     return create_app(options, loader, metrics, shared)
+
+
+def _metrics(shared: Path | None) -> Metrics:
+    """Figures that all workers share, or this worker's own where there is no room for files."""
+    if shared is None:
+        return Metrics()
+    try:
+        reserve(shared)
+    except OSError as error:
+        log.warning(
+            "figures are this worker's alone", reason=str(error), remedy=f"make room in {shared.parent}"
+        )
+        alone()
+        return Metrics()
+    return Metrics(shared)
 
 
 def _moderator(loader: Loader) -> Moderator:

@@ -8,7 +8,6 @@ import fcntl
 import mmap
 import os
 import struct
-import tempfile
 import threading
 import time
 from hashlib import blake2b
@@ -16,6 +15,7 @@ from math import floor
 from pathlib import Path
 from typing import Final
 
+import structlog
 from limits.storage import SlidingWindowCounterSupport, Storage
 
 SLOT: Final = struct.Struct("<16sqIIq")  # digest of the name, window, its count, the last count, idle from
@@ -23,6 +23,8 @@ SLOTS: Final = 65_536
 PROBES: Final = 8
 SIZE: Final = SLOT.size * SLOTS
 MOST: Final = 2**32 - 1
+
+log = structlog.get_logger(__name__)
 
 
 class SharedCounts(Storage, SlidingWindowCounterSupport):
@@ -32,13 +34,7 @@ class SharedCounts(Storage, SlidingWindowCounterSupport):
 
     def __init__(self, path: Path | None = None) -> None:
         super().__init__()
-        if path is None:
-            with tempfile.TemporaryFile() as file:
-                self._file = os.dup(file.fileno())
-        else:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        # room is taken now: a full disk would otherwise end the process at some write
-        os.posix_fallocate(self._file, 0, SIZE)
+        self._file = _opened(path)
         self._table = mmap.mmap(self._file, SIZE)
         # a lock of the kernel is the process's, and ends with it; between threads it does not count
         self._threads = threading.Lock()
@@ -136,3 +132,24 @@ class SharedCounts(Storage, SlidingWindowCounterSupport):
     def clear(self, key: str) -> None:
         """No part of this strategy."""
         raise NotImplementedError
+
+
+def _opened(path: Path | None) -> int:
+    """A file with room for the table: that one where its disk has it, else one in memory."""
+    if path is not None:
+        file = -1
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            # room is taken now: a full disk would otherwise end the process at some write
+            os.posix_fallocate(file, 0, SIZE)
+        except OSError as error:
+            if file >= 0:
+                os.close(file)
+            log.warning(
+                "limits are counted by this worker alone", reason=str(error), remedy=f"make room for {path}"
+            )
+        else:
+            return file
+    file = os.memfd_create("chatmod-limits")
+    os.posix_fallocate(file, 0, SIZE)
+    return file

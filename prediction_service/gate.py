@@ -50,8 +50,9 @@ class Places:
 
     def find(self, path: str) -> Place | None:
         """The place of a path; None where no dialect owns it."""
-        if path in self._exact:
-            return self._exact[path]
+        known = self._exact.get(path) or self._exact.get(path.rstrip("/"))  # Flask takes both as one
+        if known:
+            return known
         owner = next((dialect for dialect in self._dialects if dialect.owns(path)), None)
         if owner is None:
             return None

@@ -146,7 +146,7 @@ def issue(
         scopes=list(dict.fromkeys(scopes)),
         limit=limit,
         created=now,
-        expires=now + life if life else None,
+        expires=None if life is None else now + life,
         secrets=[fingerprint],
     )
     return key, secret

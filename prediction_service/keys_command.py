@@ -30,7 +30,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--scope", required=True, nargs="+", action="extend", choices=SCOPES, help="what it opens"
     )
     one.add_argument("--limit", type=_limit, help="its own limit, such as 100/minute")
-    one.add_argument("--expires", type=_duration, help="how long it lives, such as 90d")
+    one.add_argument("--expires", type=_life, help="how long it lives, such as 90d")
     one.set_defaults(run=_add)
     actions.add_parser("list", help="every key, without secrets").set_defaults(run=_list)
     one = actions.add_parser("rotate", help="give a key a new secret and print it, once")
@@ -47,6 +47,12 @@ def _duration(text: str) -> timedelta:
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r}: give a number and s, m, h or d, such as 90d")
     return timedelta(**{UNITS[found[2]]: int(found[1])})
+
+
+def _life(text: str) -> timedelta:
+    if not (life := _duration(text)):
+        raise argparse.ArgumentTypeError(f"{text!r}: a key that has ended already is none: give more than 0")
+    return life
 
 
 def _limit(text: str) -> str:

@@ -1,5 +1,6 @@
 """Loads a bundle in the background and says how far it is; the port answers meanwhile. Knows no HTTP."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -145,7 +146,8 @@ class Loader:
         self.state = State("ready", "the self-test passed", loaded, moderator)
         self._settled.set()
         if self._promise is not None:
-            self._promise.touch()
+            with contextlib.suppress(OSError):  # on a full disk there is none, and others load all the same
+                self._promise.touch()
         log.info("ready", version=loaded.version, digest=loaded.bundle.digest, source=loaded.source)
         return ""
 

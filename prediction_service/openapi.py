@@ -50,7 +50,7 @@ Modes = dict[tuple[type[Wire], JsonSchemaMode], dict[str, Any]]
 
 def document(settings: Settings, root: str = "/") -> dict[str, Any]:
     """The OpenAPI description of this service under these limits; ``root`` is its address."""
-    tagged = [(name, one) for name in settings.dialects for one in DIALECTS[name].operations]
+    tagged = [(name, one) for name in settings.dialects for one in DIALECTS[name].operations if one.listed]
     return describe([*tagged, *((TAG, one) for one in PROBES)], settings, root)
 
 

@@ -97,7 +97,8 @@ class Described:
     empty where 200 is not answered; ``answers`` has further statuses, and replaces those it has in common
     with ``refusals``. ``requests`` has the request's media types beside ``request`` in JSON. A path is
     Flask's, with ``{name}`` where a parameter stands. ``access`` says what key it needs: one with the
-    dialect's scope, one with that for labels, or none, as probes and descriptions do.
+    dialect's scope, one with that for labels, or none, as probes and descriptions do. It is ``listed``
+    unless OpenAPI has no words for its body.
     """
 
     method: str
@@ -117,6 +118,7 @@ class Described:
     answers: Mapping[str, Answer] = field(default_factory=dict)
     description: str = ""
     access: Access = "key"
+    listed: bool = True
 
     def every_parameter(self) -> tuple[Parameter, ...]:
         """Those of ``query`` and ``parameters``."""

@@ -8,7 +8,7 @@ import orjson
 from flask import Blueprint, Response, request
 
 from modeling.policy import Decision
-from prediction_service.dialects import body, discovery
+from prediction_service.dialects import batch, body, discovery
 from prediction_service.dialects.comment import no_languages, short, text_of, wrong
 from prediction_service.dialects.dialect import Described, Dialect, Service
 from prediction_service.dialects.google import (
@@ -44,6 +44,7 @@ def blueprint(service: Service) -> Blueprint:
         return Response(answer(body.stated_json(plain=True)), mimetype="application/json")
 
     add_route(routes, service)
+    batch.add_route(routes)
 
     @routes.get("/$discovery/rest")
     def describe() -> Response:
@@ -143,7 +144,7 @@ REFUSALS: Final = {
 }
 DIALECT: Final = Dialect(
     name="perspective",
-    prefixes=("/v1alpha1", "/$discovery"),
+    prefixes=("/v1alpha1", "/$discovery", batch.PATH),
     blueprint=blueprint,
     answers={PATH: answers},
     refuse=refuse,
@@ -169,6 +170,7 @@ DIALECT: Final = Dialect(
             refusals=REFUSALS,
         ),
         SUGGEST,
+        batch.BATCH,
         Described(
             method="get",
             path="/$discovery/rest",

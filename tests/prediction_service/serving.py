@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -44,7 +44,7 @@ def request_bytes(body: bytes) -> bytes:
 class Server:
     """gunicorn as `make serve` starts it, on a free port, stopped with SIGTERM at the end.
 
-    ``python`` is the command of another interpreter than this one.
+    ``python`` is the command of another interpreter than this one, ``environment`` what is set besides.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Server:
         wait: bool = True,
         app: str = "prediction_service.app:wsgi()",
         python: Sequence[str] = (sys.executable,),
+        environment: Mapping[str, str] | None = None,
         **options: object,
     ) -> None:
         self.port = free_port()
@@ -66,6 +67,7 @@ class Server:
             "CHATMOD_API_PORT": str(self.port),
             "CHATMOD_API_LABELS": self.labels,
         } | {f"CHATMOD_API_{name.upper()}": str(value) for name, value in options.items()}
+        self._environment |= environment or {}
 
     def __enter__(self) -> Self:
         with self.log.open("w") as log:

@@ -79,6 +79,28 @@ def test_googles_client_gets_spans_that_cut_its_text(server: Server) -> None:
     assert ["You idiot \U0001f600!", "Sorry, I like your name."] == pieces
 
 
+def test_googles_client_sends_a_batch(server: Server, messages: Messages, bundle_dir: Path) -> None:
+    texts = [messages.civil, messages.removed, "Gr\u00fc\u00dfe \U0001f600"]
+    client, told = by_url(server), {}
+
+    def take(name: str, answer: Any, error: Any) -> None:
+        told[name] = answer or error
+
+    together = client.new_batch_http_request(callback=take)
+    for number, text in enumerate(texts):
+        body = {"comment": {"text": text}, "requestedAttributes": {"TOXICITY": {}}, "clientToken": text}
+        together.add(client.comments().analyze(body=body), request_id=f"n {number}")
+    together.add(client.comments().analyze(body={"comment": {"text": ""}}), request_id="wrong")
+    together.execute()
+    scores = bundles.load(bundle_dir).score(texts)[ATTRIBUTE].tolist()
+    assert scores == [
+        told[f"n {number}"]["attributeScores"]["TOXICITY"]["summaryScore"]["value"] for number in range(3)
+    ]
+    assert texts == [told[f"n {number}"]["clientToken"] for number in range(3)]
+    assert isinstance(told["wrong"], HttpError)
+    assert 400 == told["wrong"].resp.status
+
+
 def test_googles_client_raises_the_error_that_it_knows(server: Server) -> None:
     request = {"comment": {"text": ""}, "requestedAttributes": {"TOXICITY": {}}}
     with pytest.raises(HttpError) as raised:

@@ -203,6 +203,10 @@ def test_a_rotation_prints_the_new_secret_alone(tmp_path: Path) -> None:
         (["add", "--name", "a", "--scope", "recrods"], "invalid choice: 'recrods'"),
         (["add", "--name", "a", "--scope", "*", "--limit", "many"], "'many': give NUMBER/second"),
         (
+            ["add", "--name", "a", "--scope", "*", "--expires", "0d"],
+            "'0d': a key that has ended already is none: give more than 0",
+        ),
+        (
             ["add", "--name", "a", "--scope", "*", "--expires", "soon"],
             "'soon': give a number and s, m, h or d",
         ),
