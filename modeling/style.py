@@ -7,7 +7,6 @@ Behavior in Online Discussion Communities"; Nobata et al. 2016, "Abusive Languag
 
 import re
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from dataclasses import dataclass
 from math import log1p
 from typing import Final
@@ -18,6 +17,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+# the same for ASCII, in a third of the time: what is neither letter nor apostrophe parts words
+_PARTING: Final = {code: " " for code in range(128) if not (chr(code).isalpha() or chr(code) == "'")}
 # Of bounded repetitions, and without one before a condition: no text takes more than linear time.
 _LINK: Final = re.compile(r"https?://|www\.|\b[a-z0-9-]{1,63}\.(?:com|org|net|edu|gov|io|co\.uk)\b")
 # no link is without one of these, and looking for them takes a tenth of the time
@@ -25,9 +26,16 @@ _LINK_MARKS: Final = ("://", "www.", ".com", ".org", ".net", ".edu", ".gov", ".i
 _STRETCHED: Final = re.compile(r"([a-z])\1\1")
 _SENTENCE: Final = re.compile(r"[.!?](?=[\s\"')\]]|$)")
 _NUMBER: Final = re.compile(r"\d+")
+_DIGITS: Final = b"0123456789"
 _CAPITALS: Final = bytes(range(ord("A"), ord("Z") + 1))
 _LETTERS: Final = _CAPITALS + _CAPITALS.lower()
 _CAPITAL_RUN: Final = re.compile(r"[A-Z]+")
+# of ASCII: capitals, other characters of words, and what parts them
+_CASES: Final = bytes(
+    ord("A") if chr(code).isupper() else ord("w") if chr(code).isalnum() or chr(code) == "_" else ord(" ")
+    for code in range(128)
+) + bytes(128)
+_SHOUTED: Final = re.compile(b" AA+(?= )")
 _OTHER_SIGNS: Final = b"~^=$@+>"
 LONG, SHORT = 8, 3  # characters of a word
 
@@ -64,7 +72,10 @@ _CLASSES: Final = {
     ),
     "politeness": "thanks thank please sorry appreciate grateful welcome kudos congratulations congrats",
 }
-_CLASS_OF: Final = {word: name for name, words in _CLASSES.items() for word in words.split()}
+# by word, the number of its class, from 1 on
+_CLASS_OF: Final = {
+    word: number for number, words in enumerate(_CLASSES.values(), 1) for word in words.split()
+}
 _QUESTIONS: Final = (
     "what why how who when where which whose is are am was were do does did can could will would should has "
     "have isn't aren't don't doesn't didn't can't couldn't won't wouldn't shouldn't wait so any anyone"
@@ -159,18 +170,28 @@ def style(text: str) -> Floats:
     if not text.isascii():
         text = text.translate(_PLAIN)
     lower = text.lower()
-    words = _WORD.findall(lower)
+    words = _words(lower)
     plain = text.encode("ascii", "ignore")
     return np.array(
         (
             *_sizes(text, words),
             *_case(text, plain, len(words) or 1),
             *_signs(plain, len(words) or 1),
-            *_numbers(text, lower),
+            *_numbers(text, lower, plain),
             *_ends(text, words),
             *_classes(words),
         )
     )
+
+
+def _words(lower: str) -> list[str]:
+    if not lower.isascii():
+        return _WORD.findall(lower)
+    parted = lower.translate(_PARTING)
+    if "'" in parted:
+        # an apostrophe is of a word only between two of its letters
+        parted = f" {parted} ".replace("''", "  ").replace(" '", "  ").replace("' ", "  ")
+    return parted.split()
 
 
 def _sizes(text: str, words: list[str]) -> tuple[float, ...]:
@@ -201,6 +222,9 @@ def _case(text: str, plain: bytes, words: int) -> tuple[float, ...]:
 
 def _capital_words(text: str) -> tuple[int, int]:
     """How many words begin with a capital, and how many are two or more of them and nothing else."""
+    if text.isascii():
+        cases = b" %b " % text.encode().translate(_CASES)
+        return cases.count(b" A"), len(_SHOUTED.findall(cases)) if b" AA" in cases else 0
     capitalised = shouted = 0
     for start, end in map(re.Match.span, _CAPITAL_RUN.finditer(text)):
         if not start or not _in_word(text[start - 1]):
@@ -232,15 +256,23 @@ def _signs(plain: bytes, words: int) -> tuple[float, ...]:
     )
 
 
-def _numbers(text: str, lower: str) -> tuple[float, ...]:
-    digits = _NUMBER.findall(text)
+def _numbers(text: str, lower: str, plain: bytes) -> tuple[float, ...]:
+    some = len(plain) != len(plain.translate(None, _DIGITS)) or not text.isascii()
+    digits = _NUMBER.findall(text) if some else []
     return (
-        log1p(len(_LINK.findall(lower)) if any(mark in lower for mark in _LINK_MARKS) else 0),
+        log1p(len(_LINK.findall(lower)) if _may_have_links(lower) else 0),
         log1p(len(digits)),
         sum(map(len, digits)) / (len(text) or 1),
         log1p(text.count("%")),
         log1p(len(_STRETCHED.findall(lower))),
     )
+
+
+def _may_have_links(lower: str) -> bool:
+    for mark in _LINK_MARKS:  # noqa: SIM110 - `any` makes a generator, which takes longer than the looking
+        if mark in lower:
+            return True
+    return False
 
 
 def _ends(text: str, words: list[str]) -> tuple[float, ...]:
@@ -254,5 +286,7 @@ def _ends(text: str, words: list[str]) -> tuple[float, ...]:
 
 
 def _classes(words: list[str]) -> list[float]:
-    found = Counter(map(_CLASS_OF.get, words))
-    return [log1p(found[name]) for name in _CLASSES]
+    found = [0.0] * len(_CLASSES)
+    for number in filter(None, map(_CLASS_OF.get, words)):
+        found[number - 1] += 1.0
+    return [*map(log1p, found)]

@@ -35,9 +35,10 @@ class Case:
 def case(seed: int, number: int, targets: Sequence[Target]) -> Case:
     """The request of this number."""
     dice = random.Random(f"{seed}/{number}")
-    asked = [one for one in targets if one.bodies]
+    asked = [one for one in targets if one.bodies or one.others]
     target = dice.choice(asked if dice.random() < ASKED else targets)
-    kinds = [kind for kind in KINDS if target.bodies or kind in ("valid", "head", "pipelined", "cut")]
+    bare = ("valid", "head", "pipelined", "cut", *(["other"] if target.others else []))
+    kinds = [kind for kind in KINDS if target.bodies or kind in bare]
     kind = dice.choices(kinds, [KINDS[one] for one in kinds])[0]
     if kind == "other" and target.others:
         return _other(number, target, dice)

@@ -133,6 +133,14 @@ def _others(one: Described) -> Iterator[tuple[Mapping[str, str], bytes]]:
     for content in one.requests:
         if isinstance(content.example, str):
             yield {"Content-Type": content.kind}, content.example.encode()
+    if one.path == "/batch":
+        asked = json.dumps(PERSPECTIVE)
+        part = f"POST /v1alpha1/comments:analyze?key=K HTTP/1.1\r\nContent-Type: {JSON}\r\n\r\n{asked}"
+        form = "".join(
+            f"--b\r\nContent-Type: application/http\r\nContent-ID: <{MARK} + {number}>\r\n\r\n{part}\r\n"
+            for number in range(3)
+        )
+        yield {"Content-Type": "multipart/mixed; boundary=b"}, f"{form}--b--\r\n".encode()
     if one.path.endswith("/infer"):
         element = struct.pack("<I", len(MARK)) + MARK.encode()
         tensor = {"name": "text", "datatype": "BYTES", "shape": [2]}
