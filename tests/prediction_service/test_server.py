@@ -129,7 +129,9 @@ def test_figures_of_two_servers_do_not_mix_and_leave_no_directory(bundle_dir: Pa
         Server(tmp_path / "two", bundle=bundle_dir, workers=1) as two,
     ):
         one.ask("POST", "/predict", records(1))
-        assert b'endpoint="/predict"' not in two.ask("GET", "/metrics")[2]
+        series = b'http_requests_total{endpoint="/predict",method="POST",status="200"} '
+        for server, count in ((one, b"1.0"), (two, b"0.0")):
+            assert series + count in server.ask("GET", "/metrics")[2]
         directories = [
             path
             for server in (one, two)
