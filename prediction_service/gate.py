@@ -50,7 +50,7 @@ class Places:
 
     def find(self, path: str) -> Place | None:
         """The place of a path; None where no dialect owns it."""
-        known = self._exact.get(path) or self._exact.get(path.rstrip("/"))  # Flask takes both as one
+        known = self._exact.get(path) or self._exact.get(path.rstrip("/"))  # as a route may take both
         if known:
             return known
         owner = next((dialect for dialect in self._dialects if dialect.owns(path)), None)

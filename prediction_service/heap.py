@@ -1,4 +1,4 @@
-"""How much memory a threaded process keeps that it no longer uses. Knows glibc, and does nothing elsewhere.
+"""How much memory a threaded process keeps that it no longer uses. Knows glibc and the collector.
 
 glibc gives each thread a heap of its own, and raises the size from which on a block is handed back as
 soon as it is free. Eight threads that have each read one large body then hold it for good, in pieces.

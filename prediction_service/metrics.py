@@ -17,8 +17,6 @@ POSTED: Final = (200, 400, 408, 413, 415, 422, 500, 503)
 FETCHED: Final = (200, 500, 503)
 UNROUTED: Final = (400, 404, 405, 408)
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-
-
 # bytes of a worker's files, several times what they are known to take
 ROOM: Final = {"counter": 262_144, "histogram": 524_288, "gauge_livemax": 65_536}
 
@@ -33,12 +31,20 @@ def reserve(directory: Path) -> None:
         OSError: there is no room; `alone` then counts without files.
 
     """
-    for kind, size in ROOM.items():
-        file = os.open(directory / f"{kind}_{os.getpid()}.db", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            os.posix_fallocate(file, 0, size)
-        finally:
-            os.close(file)
+    made = {directory / f"{kind}_{os.getpid()}": size for kind, size in ROOM.items()}
+    try:
+        for part, size in made.items():
+            file = os.open(part, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                os.posix_fallocate(file, 0, size)
+            finally:
+                os.close(file)
+    except OSError:
+        for part in made:
+            part.unlink(missing_ok=True)
+        raise
+    for part in made:
+        part.rename(f"{part}.db")  # under this name other workers read it, and an empty one would fail them
 
 
 def alone() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,20 @@ def test_a_full_disk_ends_no_worker_and_leaves_no_request_unanswered(
         assert {200, 400, 404, 405, 422} <= ask_everything(server, key.bearer)
         assert before == {worker.pid for worker in server.children()}
         assert [] == loud(server)
+
+
+def test_a_worker_without_room_does_not_spoil_the_others_figures(
+    bundle_dir: Path, tmp_path: Path, small_disk: Path
+) -> None:
+    with Server(tmp_path / "log", environment={"TMPDIR": str(small_disk)}, bundle=bundle_dir) as server:
+        fill(small_disk)
+        server.children()[0].kill()
+        until = time.monotonic() + 30
+        while "figures are this worker's alone" not in server.log.read_text() and time.monotonic() < until:
+            time.sleep(0.1)
+        server.wait_until_ready()
+        assert [200] * 20 == [server.ask("GET", "/metrics")[0] for _ in range(20)]
+        assert "SIGBUS" not in server.log.read_text()
 
 
 def test_a_worker_that_starts_on_a_full_disk_serves_and_says_what_it_lacks(
