@@ -39,14 +39,8 @@ FOLD: Final = re.compile(r"\s*[\r\n]+\s*")
 # what a part has from the connection that the batch came on
 SHARED: Final = (
     *("SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "REMOTE_ADDR", "HTTP_HOST", "HTTP_ORIGIN"),
-    *(
-        "wsgi.version",
-        "wsgi.url_scheme",
-        "wsgi.errors",
-        "wsgi.multithread",
-        "wsgi.multiprocess",
-        "wsgi.run_once",
-    ),
+    *("wsgi.version", "wsgi.url_scheme", "wsgi.errors"),
+    *("wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once"),
 )
 CREDENTIALS: Final = ("HTTP_AUTHORIZATION", *KEY_VARIABLES)
 # of one connection, or of the batch's own body; and an origin is the browser's to tell
@@ -96,11 +90,11 @@ def split(content: bytes, content_type: str) -> list[Part]:
             "a batch is multipart/mixed with a boundary: send it as googleapiclient's BatchHttpRequest does"
         )
         raise Refusal(HTTPStatus.BAD_REQUEST, detail)
-    fence = re.compile(
-        rb"(?:\A|\r?\n)--" + re.escape(boundary.encode("latin-1", "replace")) + rb"(?:--)?[ \t]*(?=\r?\n|\Z)"
-    )
-    # before the first fence and after the last stands nothing of interest
-    found = [piece for piece in fence.split(content, MOST + 2)[1:] if piece.strip()]
+    dashes = rb"(?:\A|\r?\n)--" + re.escape(boundary.encode("latin-1", "replace"))
+    # what stands before the first fence, and after the last, is no part (RFC 2046, section 5.1.1)
+    inside = re.split(dashes + rb"--[ \t]*(?=\r?\n|\Z)", content, maxsplit=1)[0]
+    pieces = re.split(dashes + rb"[ \t]*(?=\r?\n|\Z)", inside, maxsplit=MOST + 1)[1:]
+    found = [piece for piece in pieces if piece.strip()]
     if not 1 <= len(found) <= MOST:
         number = f"over {MOST}" if found else "no"
         raise Refusal(HTTPStatus.BAD_REQUEST, f"the batch has {number} requests: send 1 to {MOST}")

@@ -150,6 +150,23 @@ def test_a_parts_head_cannot_pretend_to_be_the_connections(client: FlaskClient) 
     assert [200] == [status for _, status, _ in answers(send(client, form(asking(head=heads))))]
 
 
+def test_what_stands_around_the_parts_is_none(client: FlaskClient) -> None:
+    content = b"before\r\n" + form(asking()) + b"after\r\n--fence\r\n\r\nPOST /x\r\n--fence--\r\n"
+    assert [200] == [status for _, status, _ in answers(send(client, content))]
+
+
+def test_a_page_of_another_origin_writes_no_label_through_a_batch(client: FlaskClient) -> None:
+    verdict = {"comment": {"text": "a"}, "attributeScores": {ATTRIBUTE: {"summaryScore": {"value": 1}}}}
+    line = "POST /v1alpha1/comments:suggestscore HTTP/1.1\r\nContent-Type: application/json"
+    for own in ("", "Origin: http://localhost\r\n"):
+        part = f"{line}\r\n{own}\r\n{json.dumps(verdict)}"
+        [(_, status, document)] = answers(
+            send(client, form(part), headers={"Origin": "https://evil.example"})
+        )
+        assert 403 == status
+        assert "name the page's origin" in json.dumps(document)
+
+
 def test_an_answers_name_cannot_begin_a_header_of_its_own(client: FlaskClient) -> None:
     content = form(asking()).replace(b"<base + 0>", b"<base\r\n\t+ 0\r\n X: y>")
     [(name, status, _)] = answers(send(client, content))

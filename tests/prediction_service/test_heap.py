@@ -14,14 +14,14 @@ class Circle:
 gc.disable()
 Circle()
 heap.set_aside()
-print(any(type(one) is Circle for one in gc.get_objects()), gc.get_freeze_count() > 1_000)
+assert not any(type(one) is Circle for one in gc.get_objects())
+assert gc.get_freeze_count() > 1_000
 """
 
 
 def test_set_aside_leaves_no_garbage_and_nothing_to_look_at() -> None:
     # in a process of its own: this one's objects shall be collected
-    told = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout
-    assert "False True" == told.strip()
+    subprocess.run([sys.executable, "-c", PROGRAM], check=True)
 
 
 def test_a_ready_worker_has_set_its_model_aside() -> None:
@@ -39,7 +39,6 @@ with tempfile.TemporaryDirectory() as place:
     until = time.monotonic() + 30
     while client.get("/readyz").status_code != 200 and time.monotonic() < until:
         time.sleep(0.05)
-    print(gc.get_freeze_count() > 1_000)
+    assert gc.get_freeze_count() > 1_000
 """
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert "True" == told.strip().splitlines()[-1]
+    subprocess.run([sys.executable, "-c", program], check=True)
