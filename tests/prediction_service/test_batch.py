@@ -143,6 +143,14 @@ def test_a_key_in_the_batchs_own_head_is_lent_to_parts_without_one(
     parts = (asking(), asking(path=f"{ANALYZE}?key=wrong"))
     found = answers(send(client, form(*parts), headers=headers))
     assert [200, 400] == [status for _, status, _ in found]
+    assert "API_KEY_INVALID" in json.dumps(found[1]), "and not two keys that differ"
+
+
+def test_parts_count_by_the_address_that_the_batch_came_from(bundle_dir: Path) -> None:
+    app = create_app(Settings(rate_limit="2/hour"), loaded_from(bundle_dir), Metrics())
+    with app.test_client() as client:
+        found = answers(send(client, form(asking(), asking(), asking())))
+    assert [200, 200, 429] == [status for _, status, _ in found]
 
 
 def test_a_parts_head_cannot_pretend_to_be_the_connections(client: FlaskClient) -> None:

@@ -133,3 +133,9 @@ def test_a_refusal_has_an_id_and_no_body_for_head(app: Flask) -> None:
 def test_a_path_has_its_place(path: str, rule: str | None) -> None:
     place = Places(DIALECTS.values()).find(path)
     assert rule == (place.rule if place else None)
+
+
+def test_a_path_that_is_open_is_open_with_a_slash_at_its_end_where_the_route_takes_one(app: Flask) -> None:
+    client = app.test_client()
+    assert [200, 200, 404] == [client.get(path).status_code for path in ("/v2", "/v2/", "/ping/")]
+    assert 401 == client.post("/v1/moderations/", json={}).status_code
