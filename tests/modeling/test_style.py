@@ -146,6 +146,35 @@ def test_capitals_are_counted_by_the_words_they_stand_in(text: str) -> None:
     assert pytest.approx(np.log1p(len(re.findall(r"\b[A-Z]{2,}\b", text)))) == found["shouted_words"]
 
 
+@given(
+    st.lists(
+        st.sampled_from(
+            [*"a'bB1 ._?", "''", " you", " not", "n't", " damn ", "abc", "longword", "\u00e9", "\u0663"]
+        ),
+        max_size=40,
+    ).map("".join)
+)
+def test_words_and_numbers_are_those_of_their_plain_definitions(text: str) -> None:
+    found = dict(zip(FEATURES, style(text), strict=True))
+    words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text.lower())
+    lengths, digits = [*map(len, words)], re.findall(r"\d+", text)
+    each = len(words) or 1
+    expected = {
+        "words": np.log1p(len(words)),
+        "word_length": sum(lengths) / each,
+        "longest_word": max(lengths, default=0),
+        "distinct_words": np.log1p(len(set(words))),
+        "long_words": sum(length >= 8 for length in lengths) / each,
+        "short_words": sum(length <= 3 for length in lengths) / each,
+        "numbers": np.log1p(len(digits)),
+        "digits": sum(map(len, digits)) / (len(text) or 1),
+        "second_person": np.log1p(words.count("you")),
+        "negation": np.log1p(words.count("not")),
+        "profanity": np.log1p(words.count("damn")),
+    }
+    assert pytest.approx(expected) == {name: found[name] for name in expected}
+
+
 @pytest.mark.parametrize(
     "link", ["http://a", "https://a", "www.a", "a.com", "a.org", "a.net", "a.edu", "a.gov", "a.io", "a.co.uk"]
 )

@@ -40,6 +40,14 @@ def test_each_has_a_count_and_each_limit_of_theirs_too() -> None:
     ]
 
 
+def test_without_room_for_its_file_each_worker_counts_alone_and_says_so(tmp_path: Path) -> None:
+    with capture_logs() as lines:
+        limiter = Limiter(tmp_path / "away" / "limits")
+    assert 2 == fitting(limiter, "2/day", "a", 4)
+    assert ["limits are counted by this worker alone"] == [line["event"] for line in lines]
+    assert str(tmp_path) in lines[0]["remedy"]
+
+
 def test_a_window_slides_so_that_its_end_gives_no_second_helping(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_800_000_000.0
     monkeypatch.setattr(counts.time, "time", lambda: now)
